@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+# svcbpf: `make help` lists the targets.
+
+O ?= build
+CC ?= gcc
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+PKG_CONFIG ?= pkg-config
+CFLAGS ?= -O2 -g
+DESTDIR ?=
+PREFIX ?= /usr/local
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR ?= $(PREFIX)/share/man
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+VMLINUX_BTF ?= /sys/kernel/btf/vmlinux
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
+Q := $(if $(filter 1,$(V)),,@)
+say = @printf '  %-8s %s\n' $(1) $(2)
+
+LIBS := libbpf libelf zlib libcurl libcjson yaml-0.1 libevent_core libevent_extra smartcols libmnl
+# pkg-config names libelf and zlib itself on Debian; criterion is only asked for by the tests
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
+PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null) -lpthread
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wwrite-strings -Wvla -Wundef -Wformat=2
+SAN_FLAGS := $(if $(filter 1,$(SAN)),-fsanitize=address$(,)undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+, := ,
+ifeq ($(SAN),1)
+O := build-san
+endif
+ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DSVCBPF_VERSION='"$(VERSION)"' -Iinclude -Iuser -I$(O)/gen \
+	$(WARN) $(PKG_CFLAGS) $(SAN_FLAGS) $(CFLAGS)
+ALL_LDFLAGS := $(SAN_FLAGS) $(LDFLAGS)
+
+LAYERS := cmd source datapath model util
+sources = $(sort $(wildcard user/$(1)/*.c))
+objects = $(patsubst %.c,$(O)/%.o,$(filter-out user/cmd/main.c,$(sources)))
+ARCHIVES := $(LAYERS:%=$(O)/lib/%.a)
+
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Werror -Wno-missing-declarations \
+	-Wno-unused-parameter -D__TARGET_ARCH_$(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/') \
+	-I$(O)/gen -Iinclude -Ibpf $(shell $(PKG_CONFIG) --cflags libbpf 2>/dev/null)
+SKELETONS := $(O)/gen/sock.skel.h $(O)/gen/sock_compat.skel.h
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(sort $(wildcard tests/unit/*/test_*.c)))
+BPF_TESTS := $(patsubst tests/bpf/%.c,$(O)/tests/bpf/%,$(sort $(wildcard tests/bpf/test_*.c)))
+BPF_PROBES := $(patsubst tests/bpf/%.bpf.c,$(O)/gen/%.skel.h,$(sort $(wildcard tests/bpf/*.bpf.c)))
+NET_TOOLS := $(patsubst tests/net/%.c,$(O)/tests/net/%,$(sort $(wildcard tests/net/*.c)))
+BENCH_TOOLS := $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(sort $(wildcard tests/bench/*.c)))
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all check check-unit check-bpf check-net check-kernels lint fmt install uninstall clean demo deps \
+	bench-connect bench-load help tests
+
+all: $(O)/svcbpf ## build build/svcbpf
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | sort | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
+	@echo 'Variables: V=1 shows commands, O=DIR builds there, SAN=1 builds with ASan and UBSan (in build-san).'
+
+deps: ## install the Debian packages that building, testing and linting need
+	$(Q)scripts/deps.sh
+
+$(O)/svcbpf: $(O)/user/cmd/main.o $(ARCHIVES)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(PKG_LIBS)
+
+define archive_rule
+$(O)/lib/$(1).a: $(patsubst %.c,$(O)/%.o,$(filter-out user/cmd/main.c,$(call sources,$(1))))
+	$$(call say,AR,$$@)
+	$$(Q)mkdir -p $$(@D) && rm -f $$@ && ar rcs $$@ $$^
+endef
+$(foreach layer,$(LAYERS),$(eval $(call archive_rule,$(layer))))
+
+$(O)/user/%.o: user/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Only object.c sees the generated skeletons.
+$(O)/user/datapath/object.o: $(SKELETONS)
+
+$(O)/gen/vmlinux.h:
+	$(call say,BTF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(if $(VMLINUX_H),cp $(VMLINUX_H) $@,$(BPFTOOL) btf dump file $(VMLINUX_BTF) format c > $@)
+
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c $(O)/gen/vmlinux.h
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -DREVNAT_SLOTS=1 -MMD -MP -c -o $(@:.o=.raw.o) -MF $(@:.o=.d) -MT $@ $<
+	$(Q)$(BPFTOOL) gen object $@ $(@:.o=.raw.o)
+
+# The same programs for kernels without BPF atomics with fetch (before 5.12): an instruction that a
+# kernel does not know is refused even in dead code, so this is a build of its own.
+$(O)/bpf/sock_compat.bpf.o: bpf/sock.bpf.c $(O)/gen/vmlinux.h
+	$(call say,BPF,"$< (compat)")
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -DREVNAT_SLOTS=0 -MMD -MP -c -o $(@:.o=.raw.o) -MF $(@:.o=.d) -MT $@ $<
+	$(Q)$(BPFTOOL) gen object $@ $(@:.o=.raw.o)
+
+$(O)/tests/bpf/%.bpf.o: tests/bpf/%.bpf.c $(O)/gen/vmlinux.h
+	$(call say,BPF,$<)
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -DREVNAT_SLOTS=1 -MMD -MP -c -o $(@:.o=.raw.o) -MF $(@:.o=.d) -MT $@ $<
+	$(Q)$(BPFTOOL) gen object $@ $(@:.o=.raw.o)
+
+$(O)/gen/%.skel.h: $(O)/bpf/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+$(O)/gen/%.skel.h: $(O)/tests/bpf/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+# Tests. Each unit test binary mirrors one folder of user/; archives above it may be needed too.
+TEST_CFLAGS = $(ALL_CFLAGS) $(shell $(PKG_CONFIG) --cflags criterion 2>/dev/null) -Itests
+TEST_LIBS = $(shell $(PKG_CONFIG) --libs criterion 2>/dev/null)
+
+test_layers = $(if $(filter util,$(1)),util,$(if $(filter model,$(1)),model util,$(if $(filter source,$(1)),source model util,\
+	$(if $(filter datapath,$(1)),datapath model util,$(LAYERS)))))
+
+define unit_rule
+$(O)/tests/unit/$(1)/%: tests/unit/$(1)/%.c $(patsubst %,$(O)/lib/%.a,$(call test_layers,$(1)))
+	$$(call say,TEST,$$@)
+	$$(Q)mkdir -p $$(@D) && $$(CC) $$(TEST_CFLAGS) $$(ALL_LDFLAGS) -MMD -MP -MF $$@.d -o $$@ $$< \
+		-Wl,--start-group $(patsubst %,$(O)/lib/%.a,$(call test_layers,$(1))) -Wl,--end-group $$(PKG_LIBS) $$(TEST_LIBS)
+endef
+$(foreach layer,$(LAYERS),$(eval $(call unit_rule,$(layer))))
+
+$(O)/tests/bpf/test_%: tests/bpf/test_%.c $(BPF_PROBES) $(ARCHIVES)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(TEST_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MF $@.d -o $@ $< \
+		-Wl,--start-group $(ARCHIVES) -Wl,--end-group $(PKG_LIBS) $(TEST_LIBS)
+
+# Clients, servers and measuring tools stand alone, and are never built with sanitizers.
+$(O)/tests/net/%: tests/net/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -Iinclude $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< -lm -lpthread
+
+$(O)/tests/bench/%: tests/bench/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -Iinclude $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(PKG_LIBS) -lm
+
+tests: all $(UNIT_TESTS) $(BPF_TESTS) $(NET_TOOLS)
+
+check: tests ## run all tests (root); the last line is "N passed, N failed, N skipped"
+	$(Q)O=$(O) SAN=$(SAN) tests/run.sh unit bpf net
+
+check-unit: $(O)/svcbpf $(UNIT_TESTS) ## run the unit tests only (no root)
+	$(Q)O=$(O) SAN=$(SAN) tests/run.sh unit
+
+check-bpf: $(BPF_TESTS) ## run the tests of the BPF helpers only
+	$(Q)O=$(O) SAN=$(SAN) tests/run.sh bpf
+
+check-net: all $(NET_TOOLS) ## run the tests with real sockets only
+	$(Q)O=$(O) SAN=$(SAN) tests/run.sh net
+
+check-kernels: tests ## run the tests under other kernels in qemu; KERNELS="bullseye bookworm trixie sid"
+	$(Q)O=$(O) scripts/check-kernels.sh $(KERNELS)
+
+lint: $(O)/gen/vmlinux.h $(SKELETONS) ## clang-format, clang-tidy, sparse, gcc -fanalyzer, shellcheck, layer check
+	$(Q)O=$(O) ALL_CFLAGS="$(subst ",\",$(ALL_CFLAGS))" BPF_CFLAGS="$(BPF_CFLAGS)" scripts/lint.sh
+
+fmt: ## format all C sources in place
+	$(Q)clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
+
+demo: all ## show the main job in private namespaces, in under a minute
+	$(Q)O=$(O) scripts/demo.sh --no-install
+
+bench-connect: all $(BENCH_TOOLS) ## cost of the socket programs, and of connect+close
+	$(Q)O=$(O) tests/bench/connect.sh
+
+bench-load: all $(BENCH_TOOLS) ## load time, memory and time of one change, 10,000 Services x 25 endpoints
+	$(Q)O=$(O) tests/bench/load.sh
+
+install: all ## install the binary, man page and completion under PREFIX
+	install -D -m 0755 $(O)/svcbpf $(DESTDIR)$(SBINDIR)/svcbpf
+	install -D -m 0644 user/man/svcbpf.8 $(DESTDIR)$(MANDIR)/man8/svcbpf.8
+	install -D -m 0644 user/man/svcbpf.bash $(DESTDIR)$(BASHCOMPDIR)/svcbpf
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(SBINDIR)/svcbpf $(DESTDIR)$(MANDIR)/man8/svcbpf.8 $(DESTDIR)$(BASHCOMPDIR)/svcbpf
+
+clean: ## remove the build folders
+	rm -rf build build-san
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The binary contract between the BPF programs and user space: every map key and value.
+ *
+ * BPF sources include vmlinux.h before this header; user space gets the __u* types from
+ * <linux/types.h>. Fields named *_be or typed __be* are in network order, all others in host
+ * order. Any change of layout or meaning bumps SVC_ABI_VERSION.
+ *
+ * How a connect finds its backend, one cache line a step:
+ *
+ *	addr_filter bit -> frontends{4,6} -> services[slot].list -> backends{4,6}[base + random]
+ *
+ * Who writes: the agent alone writes frontends, services, backends, ids, info and filters.
+ * frontends are immutable (a key is inserted once and deleted once), blocks of backends are
+ * written before they are published and reused only after an RCU grace period, and what changes
+ * together in a Service is one aligned 8-byte word (struct svc_service, "list words").
+ */
+#ifndef SVCBPF_ABI_H
+#define SVCBPF_ABI_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+/** SVC_ABI_VERSION - layout and meaning of everything in this header; part of the pin path. */
+#define SVC_ABI_VERSION 1u
+
+/** SVC_META_MAGIC - first word of struct svc_meta, "SVCB". */
+#define SVC_META_MAGIC 0x42435653u
+
+/**
+ * SVC_BYPASS_MARK - a socket with exactly this SO_MARK is never translated.
+ *
+ * For health checkers that must reach a node or backend address itself; see socket(7).
+ */
+#define SVC_BYPASS_MARK 0x53564342u
+
+/** SVC_LIST_MAX_BACKENDS - most backends in one list: the count in a list word has 16 bits. */
+#define SVC_LIST_MAX_BACKENDS 65535u
+
+/** SVC_FILTER_WORDS - 64-bit words of addr_filter and of nodeport_filter (65,536 bits each). */
+#define SVC_FILTER_WORDS 1024u
+
+/** SVC_REV_SLOTS - sockets with a reverse translation outside sk_storage; a power of two. */
+#define SVC_REV_SLOTS 65536u
+
+/** SVC_MAX_PROBLEMS - lines kept for `svcbpf status` about Services that are not as asked. */
+#define SVC_MAX_PROBLEMS 64u
+
+/* Address families as stored in maps: the IP version, never AF_*. */
+#define SVC_FAMILY_IPV4 4
+#define SVC_FAMILY_IPV6 6
+
+/* What a frontend key stands for. */
+#define SVC_SCOPE_ADDRESS  0 /* this address and port */
+#define SVC_SCOPE_NODEPORT 1 /* this port on every address in node_addrs; the address is zero */
+
+/* Kubernetes type of a frontend, in the order in which one Service prefers them for one key. */
+#define SVC_TYPE_CLUSTER_IP    1
+#define SVC_TYPE_EXTERNAL_IP   2
+#define SVC_TYPE_LOAD_BALANCER 3
+#define SVC_TYPE_NODE_PORT     4
+
+/**
+ * struct svc_frontend4 - key of frontends4 (HASH): an IPv4 frontend. Value: __u32 slot in services.
+ * @addr: network order; zero with SVC_SCOPE_NODEPORT.
+ * @port: network order.
+ * @protocol: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP.
+ * @scope: SVC_SCOPE_*.
+ */
+struct svc_frontend4 {
+	__be32 addr;
+	__be16 port;
+	__u8 protocol;
+	__u8 scope;
+};
+_Static_assert(sizeof(struct svc_frontend4) == 8, "ABI");
+
+/**
+ * struct svc_frontend6 - key of frontends6 (HASH): as struct svc_frontend4.
+ * @addr: network order; zero with SVC_SCOPE_NODEPORT.
+ */
+struct svc_frontend6 {
+	__be32 addr[4];
+	__be16 port;
+	__u8 protocol;
+	__u8 scope;
+};
+_Static_assert(sizeof(struct svc_frontend6) == 20, "ABI");
+
+/*
+ * A list word: base (bits 0-31, first index in backends{4,6}), count (bits 32-47), flags (48-63).
+ * Published with one release store, read with one load: base and count always belong together.
+ */
+#define SVC_LIST_F_DROP                                                                            \
+	0x1u /* when count is 0: traffic is dropped (rule R26), not rejected (R25) */
+
+static inline __u64 svc_list_pack(__u32 base, __u32 count, __u32 flags)
+{
+	return (__u64)base | (__u64)(count & 0xffffu) << 32 | (__u64)flags << 48;
+}
+
+static inline __u32 svc_list_base(__u64 list)
+{
+	return (__u32)list;
+}
+
+static inline __u32 svc_list_count(__u64 list)
+{
+	return (__u32)(list >> 32) & 0xffffu;
+}
+
+static inline __u32 svc_list_flags(__u64 list)
+{
+	return (__u32)(list >> 48);
+}
+
+/* struct svc_service.flags */
+#define SVC_F_POLICY_LOCAL  0x1u /* the frontend's policy is Local (rules R15, R24) */
+#define SVC_F_SOURCE_RANGES 0x2u /* source_ranges has entries for service_id (rule R14) */
+#define SVC_F_SELFTEST	    0x4u /* the agent's own: hidden from dump and verify */
+
+/**
+ * struct svc_service - value of services (ARRAY, mmapable), index: slot, one cache line.
+ * @policy_list: list word for clients outside the cluster: the frontend's policy applied (R24).
+ * @cluster_list: list word for clients in the cluster, all sockets of this host included: the same
+ *	as @policy_list for a ClusterIP, the Cluster list for external frontends (R28).
+ * @service_id: service port this slot belongs to, key of service_info and affinity; 0: slot unused.
+ * @affinity_s: ClientIP affinity timeout in seconds (R18); 0: none.
+ * @type: SVC_TYPE_*.
+ * @flags: SVC_F_*.
+ * @family: SVC_FAMILY_*.
+ * @protocol: IPPROTO_*.
+ *
+ * There is one slot for each service port, family and type of frontend. Slot 0 is never used.
+ */
+struct svc_service {
+	__u64 policy_list;
+	__u64 cluster_list;
+	__u32 service_id;
+	__u32 affinity_s;
+	__u8 type;
+	__u8 flags;
+	__u8 family;
+	__u8 protocol;
+	__u8 pad[36];
+};
+_Static_assert(sizeof(struct svc_service) == 64, "ABI");
+
+/* struct svc_backend{4,6}.flags */
+#define SVC_BACKEND_F_LOCAL	  0x1u /* on this node */
+#define SVC_BACKEND_F_TERMINATING 0x2u /* serving while it terminates (R20, R21) */
+
+/**
+ * struct svc_backend4 - value of backends4 (ARRAY, mmapable).
+ *
+ * The backends of one list lie side by side, ordered by their id in backend_ids4.
+ */
+struct svc_backend4 {
+	__be32 addr;
+	__be16 port;
+	__u16 flags;
+};
+_Static_assert(sizeof(struct svc_backend4) == 8, "ABI");
+
+/** struct svc_backend6 - value of backends6 (ARRAY, mmapable); ids in backend_ids6. */
+struct svc_backend6 {
+	__be32 addr[4];
+	__be16 port;
+	__u16 flags;
+	__u32 pad;
+};
+_Static_assert(sizeof(struct svc_backend6) == 24, "ABI");
+
+/*
+ * backend_ids4, backend_ids6 (ARRAY of __u64, mmapable): index as in backends{4,6}; the low 32 bits
+ * are the stable id of {family, protocol, address, port}, never 0, ascending within a block.
+ */
+
+/**
+ * struct svc_service_info - value of service_info (HASH, key __u32 service_id): names, for people.
+ * @namespace, @name, @port_name: NUL-terminated; port_name may be empty.
+ * @pad: zero.
+ *
+ * Written before the first frontend that leads to it, deleted after the last.
+ */
+struct svc_service_info {
+	char namespace[64];
+	char name[64];
+	char port_name[64];
+	__u8 family;
+	__u8 protocol;
+	__u8 pad[6];
+};
+_Static_assert(sizeof(struct svc_service_info) == 200, "ABI");
+
+/**
+ * struct svc_source_range - key of source_ranges (LPM_TRIE). Value: __u32, always 1.
+ * @prefixlen: 32 + length of the CIDR's prefix, in bits; IPv4 in the first word of @addr.
+ * @service_id: big endian, so that all its bits come before the address.
+ * @addr: network order.
+ */
+struct svc_source_range {
+	__u32 prefixlen;
+	__be32 service_id;
+	__be32 addr[4];
+};
+_Static_assert(sizeof(struct svc_source_range) == 24, "ABI");
+
+/** struct svc_health_key - key of health_checks (HASH): a Service with a healthCheckNodePort. */
+struct svc_health_key {
+	char namespace[64];
+	char name[64];
+};
+_Static_assert(sizeof(struct svc_health_key) == 128, "ABI");
+
+/**
+ * struct svc_health - value of health_checks.
+ * @local_endpoints: distinct IPs of local ready endpoints (R41).
+ * @node_port: host order.
+ */
+struct svc_health {
+	__u32 local_endpoints;
+	__u16 node_port;
+	__u16 pad;
+};
+_Static_assert(sizeof(struct svc_health) == 8, "ABI");
+
+/**
+ * struct svc_node_addr - key of node_addrs (HASH): an address NodePorts answer on. Value: __u32
+ * SVC_NODE_ADDR_F_*.
+ * @addr: network order; IPv4 as ::ffff:a.b.c.d; 127.0.0.1 stands for all of 127.0.0.0/8.
+ */
+struct svc_node_addr {
+	__be32 addr[4];
+};
+_Static_assert(sizeof(struct svc_node_addr) == 16, "ABI");
+
+#define SVC_NODE_ADDR_F_LOOPBACK 0x1u /* answers in the host's network namespace only (R32) */
+
+/* struct svc_affinity_key.client_kind */
+#define SVC_CLIENT_NETNS 1 /* client[0..1]: network namespace cookie, host order, low word first   \
+			    */
+#define SVC_CLIENT_IPV4 4  /* client[0]: address, network order */
+#define SVC_CLIENT_IPV6 6  /* client[0..3]: address, network order */
+
+/**
+ * struct svc_affinity_key - key of affinity (LRU_HASH): rule R34, one memory for a service port.
+ */
+struct svc_affinity_key {
+	__u32 service_id;
+	__u32 client_kind;
+	__u32 client[4];
+};
+_Static_assert(sizeof(struct svc_affinity_key) == 24, "ABI");
+
+/**
+ * struct svc_affinity - value of affinity; changed in place, never replaced.
+ * @last_ns: CLOCK_MONOTONIC (coarse where the kernel has it) of the last new connection.
+ * @backend_id: stable id; honoured only while it is in the list now in use.
+ */
+struct svc_affinity {
+	__u64 last_ns;
+	__u32 backend_id;
+	__u32 pad;
+};
+_Static_assert(sizeof(struct svc_affinity) == 16, "ABI");
+
+/**
+ * struct svc_rev - reverse translation of one socket: value of rev_slots (ARRAY) and rev_storage
+ * (SK_STORAGE).
+ * @vip: what the application dialled; IPv4 as ::ffff:a.b.c.d.
+ * @backend: where its packets go.
+ * @vip_port, @backend_port: network order.
+ * @protocol: IPPROTO_*; 0: nothing stored.
+ * @family: SVC_FAMILY_* of the translation (IPv4 also for a mapped address on an IPv6 socket).
+ * @flags: SVC_REV_F_*.
+ * @service_id: service port translated for; for stale UDP sockets (rule R39).
+ * @backend_id: stable id, so that an unconnected UDP socket can stay with its backend.
+ *
+ * rev_owners[i] says whose rev_slots[i] is: a socket cookie, 0 when free. Index: cookie modulo
+ * SVC_REV_SLOTS. Claimed by compare-and-swap, released in cgroup/sock_release; only the owning
+ * socket writes its slot.
+ */
+struct svc_rev {
+	__be32 vip[4];
+	__be32 backend[4];
+	__be16 vip_port;
+	__be16 backend_port;
+	__u8 protocol;
+	__u8 family;
+	__u16 flags;
+	__u32 service_id;
+	__u32 backend_id;
+	__u8 pad[16];
+};
+_Static_assert(sizeof(struct svc_rev) == 64, "ABI");
+
+#define SVC_REV_F_MORE 0x1u /* this socket has entries in rev_more too */
+
+/* struct svc_rev_key.direction */
+#define SVC_REV_TO_BACKEND 0 /* addr, port: a VIP; value: where this socket's datagrams to it go   \
+			      */
+#define SVC_REV_TO_VIP 1     /* addr, port: a backend; value: what its replies must look like */
+
+/**
+ * struct svc_rev_key - key of rev_more (LRU_HASH): the further VIPs of an unconnected UDP socket.
+ * @cookie: socket cookie.  @addr: network order, IPv4 mapped.  @port: network order.
+ */
+struct svc_rev_key {
+	__u64 cookie;
+	__be32 addr[4];
+	__be16 port;
+	__u8 direction;
+	__u8 pad[5];
+};
+_Static_assert(sizeof(struct svc_rev_key) == 32, "ABI");
+
+/** struct svc_rev_value - value of rev_more: the other end of the translation. */
+struct svc_rev_value {
+	__be32 addr[4];
+	__be16 port;
+	__u16 pad;
+	__u32 service_id;
+	__u32 backend_id;
+	__u32 pad2;
+};
+_Static_assert(sizeof(struct svc_rev_value) == 32, "ABI");
+
+/**
+ * struct svc_config - constants of the loaded programs (.rodata), set before load.
+ * @host_netns_cookie: network namespace whose loopback answers on NodePorts; 0: the initial one.
+ */
+struct svc_config {
+	__u64 host_netns_cookie;
+};
+_Static_assert(sizeof(struct svc_config) == 8, "ABI");
+
+/* struct svc_meta.features: what the kernel has, as probed when the programs were loaded. */
+#define SVC_FEATURE_CMPXCHG	 0x1u /* BPF atomics with fetch: rev_slots in use */
+#define SVC_FEATURE_SET_RETVAL	 0x2u /* no backend gives ECONNREFUSED, else EPERM */
+#define SVC_FEATURE_NETNS_COOKIE 0x4u /* SO_NETNS_COOKIE: loopback NodePorts in this namespace */
+#define SVC_FEATURE_SOCK_DESTROY 0x8u /* sock_diag can end stale UDP sockets */
+
+/**
+ * struct svc_meta - value of meta (ARRAY of 1): what these maps are and who wrote them last.
+ * @magic: SVC_META_MAGIC.  @abi: SVC_ABI_VERSION.
+ * @max_services, @max_backends: capacities the maps were made with.
+ * @next_service_id: where the search for a free service id goes on.
+ * @next_backend_id: the same for backend ids.
+ * @features: SVC_FEATURE_*.
+ * @agent_pid: of the last agent; whether it runs is told by the lock on the pin directory.
+ * @sync_count: complete syncs since these maps were made; odd @sync_open: a sync is being written.
+ * @last_sync_ns, @selftest_ns, @start_ns: CLOCK_REALTIME; 0: never.
+ * @selftest_result: 0 passed, negative errno why not.
+ * @n_problems: how many entries of the map "problems" are in use.
+ * @cgroup_id: of the cgroup the programs are attached to.
+ * @node, @zone, @version: NUL-terminated.
+ */
+struct svc_meta {
+	__u32 magic;
+	__u32 abi;
+	__u32 max_services;
+	__u32 max_backends;
+	__u32 next_service_id;
+	__u32 next_backend_id;
+	__u32 features;
+	__u32 agent_pid;
+	__u64 sync_count;
+	__u64 sync_open;
+	__u64 last_sync_ns;
+	__u64 last_sync_duration_ns;
+	__u64 start_ns;
+	__u64 selftest_ns;
+	__s32 selftest_result;
+	__u32 n_problems;
+	__u64 cgroup_id;
+	char node[256];
+	char zone[256];
+	char version[64];
+	char cgroup_path[256];
+};
+_Static_assert(sizeof(struct svc_meta) == 928, "ABI");
+
+/** struct svc_problem - value of problems (ARRAY of SVC_MAX_PROBLEMS). @text: NUL-terminated. */
+struct svc_problem {
+	char text[256];
+};
+_Static_assert(sizeof(struct svc_problem) == 256, "ABI");
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Hashes that the agent and the programs must compute alike. */
+#ifndef SVCBPF_HASH_H
+#define SVCBPF_HASH_H
+
+#include <svcbpf/abi.h>
+
+/**
+ * svc_filter_bit4() - bit of an IPv4 address in addr_filter.
+ * @addr: network order, taken as a number in memory order on both sides.
+ *
+ * Multiplicative hashing (Knuth, TAOCP 6.4): the top 16 bits of the product.
+ * Return: 0 to 65,535: bit (result % 64) of word (result / 64).
+ */
+static inline __u32 svc_filter_bit4(__be32 addr)
+{
+	return ((__u32)addr * 0x9e3779b1u) >> 16;
+}
+
+/** svc_filter_bit6() - the same for IPv6. @addr: four words, network order. */
+static inline __u32 svc_filter_bit6(const __be32 *addr)
+{
+	__u64 hash = ((__u64)(__u32)addr[0] << 32 | (__u32)addr[1]) * 0x9e3779b97f4a7c15ull;
+
+	hash = (hash ^ hash >> 29 ^ ((__u64)(__u32)addr[2] << 32 | (__u32)addr[3])) *
+	       0xbf58476d1ce4e5b9ull;
+	return (__u32)(hash >> 48);
+}
+
+#endif
