@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* From an address to the Service behind it. */
+#ifndef SVCBPF_BPF_LOOKUP_H
+#define SVCBPF_BPF_LOOKUP_H
+
+#include <svcbpf/hash.h>
+
+#include "lib/count.h"
+#include "lib/maps.h"
+#include "lib/sock.h"
+
+/** filter_has() - whether bit @bit of a 65,536-bit filter is set. */
+static __always_inline bool filter_has(void *filter, __u32 bit)
+{
+	__u32 index = bit / 64;
+	__u64 *word = bpf_map_lookup_elem(filter, &index);
+
+	return word && (*word >> (bit % 64) & 1);
+}
+
+/** lookup_may_be_ours() - false when the address is certainly no frontend and no node address. */
+static __always_inline bool lookup_may_be_ours(const struct endpoint *dst)
+{
+	__u32 bit = dst->family == SVC_FAMILY_IPV4 ? svc_filter_bit4(dst->addr[3])
+						   : svc_filter_bit6(dst->addr);
+
+	return filter_has(&addr_filter, bit);
+}
+
+/** lookup_frontend() - the Service slot of an exact frontend. @scope: SVC_SCOPE_*. */
+static __always_inline __u32 *lookup_frontend(const struct endpoint *dst, __u8 scope)
+{
+	if (dst->family == SVC_FAMILY_IPV4) {
+		struct svc_frontend4 key = {.port = dst->port, .protocol = dst->protocol};
+
+		key.scope = scope;
+		if (scope == SVC_SCOPE_ADDRESS)
+			key.addr = dst->addr[3];
+		return bpf_map_lookup_elem(&frontends4, &key);
+	}
+
+	struct svc_frontend6 key = {.port = dst->port, .protocol = dst->protocol};
+
+	key.scope = scope;
+	if (scope == SVC_SCOPE_ADDRESS)
+		__builtin_memcpy(key.addr, dst->addr, sizeof(key.addr));
+	return bpf_map_lookup_elem(&frontends6, &key);
+}
+
+/** lookup_is_host() - whether the hook runs in the host's own network namespace. */
+static __always_inline bool lookup_is_host(void *ctx)
+{
+	__u64 host = svc_config.host_netns_cookie;
+
+	/* bpf_get_netns_cookie(NULL) is the initial namespace's. */
+	return bpf_get_netns_cookie(ctx) == (host ? host : bpf_get_netns_cookie(NULL));
+}
+
+/** lookup_is_loopback() - whether a connect to @dst stays in its network namespace. */
+static __always_inline bool lookup_is_loopback(const struct endpoint *dst)
+{
+	return dst->family == SVC_FAMILY_IPV4 ? ipv4_is_loopback(dst->addr[3])
+					      : ipv6_is_loopback(dst->addr);
+}
+
+/** lookup_is_node_address() - whether NodePorts answer on @dst for the socket of this hook (R32). */
+static __always_inline bool lookup_is_node_address(void *ctx, const struct endpoint *dst)
+{
+	struct svc_node_addr key = {};
+	__u32 *flags;
+
+	__builtin_memcpy(key.addr, dst->addr, sizeof(key.addr));
+	if (lookup_is_loopback(dst))
+		key.addr[3] = dst->family == SVC_FAMILY_IPV4 ? bpf_htonl(0x7f000001) : bpf_htonl(1);
+	flags = bpf_map_lookup_elem(&node_addrs, &key);
+	if (!flags)
+		return false;
+	return !(*flags & SVC_NODE_ADDR_F_LOOPBACK) || lookup_is_host(ctx);
+}
+
+/** lookup_nodeport() - the Service slot behind a NodePort on one of this node's addresses. */
+static __always_inline __u32 *lookup_nodeport(void *ctx, const struct endpoint *dst)
+{
+	if (!filter_has(&nodeport_filter, bpf_ntohs(dst->port)))
+		return NULL;
+	if (!lookup_is_node_address(ctx, dst))
+		return NULL;
+	return lookup_frontend(dst, SVC_SCOPE_NODEPORT);
+}
+
+/**
+ * lookup_service() - the Service that a socket's destination belongs to.
+ * @ctx: the hook's context, for the network namespace.
+ *
+ * A destination that is not ours costs one bit of an 8 KiB filter.
+ * Return: the slot, NULL when @dst is no frontend.
+ */
+static __always_inline struct svc_service *lookup_service(void *ctx, const struct endpoint *dst)
+{
+	struct svc_service *service;
+	__u32 *slot = NULL;
+
+	if (lookup_may_be_ours(dst))
+		slot = lookup_frontend(dst, SVC_SCOPE_ADDRESS);
+	else if (!lookup_is_loopback(dst))
+		return NULL;
+	if (!slot)
+		slot = lookup_nodeport(ctx, dst);
+	if (!slot)
+		return NULL;
+	service = bpf_map_lookup_elem(&services, slot);
+	if (!service)
+		count(SVC_COUNTER_BAD_SLOT);
+	return service;
+}
+
+#endif
