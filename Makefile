@@ -115,7 +115,7 @@ $(O)/gen/%.skel.h: $(O)/tests/bpf/%.bpf.o
 
 # Tests. Each unit test binary mirrors one folder of user/; archives above it may be needed too.
 TEST_CFLAGS = $(ALL_CFLAGS) $(shell $(PKG_CONFIG) --cflags criterion 2>/dev/null) -Itests
-TEST_LIBS = $(shell $(PKG_CONFIG) --libs criterion 2>/dev/null)
+TEST_LIBS = $(shell $(PKG_CONFIG) --libs criterion 2>/dev/null) -lm
 
 test_layers = $(if $(filter util,$(1)),util,$(if $(filter model,$(1)),model util,$(if $(filter source,$(1)),source model util,\
 	$(if $(filter datapath,$(1)),datapath model util,$(LAYERS)))))
