@@ -22,12 +22,13 @@ static __always_inline int refuse(__u64 list)
 static __always_inline int connect_one(struct bpf_sock_addr *ctx, __u8 hook, __u8 family)
 {
 	struct endpoint vip = sock_read(ctx, hook, family), backend = vip;
-	__u64 cookie = bpf_get_socket_cookie(ctx), list;
 	struct svc_service *service = lookup_service(ctx, &vip);
-	struct svc_rev *rev;
+	__u64 list, cookie;
+	__u32 random;
 
 	if (!service) {
-		rev_forget(ctx, cookie);
+		if (sock_was_connected(ctx, hook))
+			rev_forget(ctx);
 		return SVC_PASS;
 	}
 	if (sock_is_bypassed(ctx)) {
@@ -37,17 +38,14 @@ static __always_inline int connect_one(struct bpf_sock_addr *ctx, __u8 hook, __u
 	list = *(volatile __u64 *)&service->cluster_list;
 	if (!svc_list_count(list))
 		return refuse(list);
-	if (!backend_read(family, choose_index(ctx, family, list, service), &backend)) {
+	cookie = bpf_get_socket_cookie(ctx);
+	random = random_mix(cookie, count(SVC_COUNTER_CONNECT));
+	if (!backend_read(family, choose_index(ctx, family, list, service, random), &backend)) {
 		count(SVC_COUNTER_BAD_SLOT);
 		return SVC_PASS;
 	}
-	rev = rev_claim(ctx, cookie);
-	if (rev)
-		rev_store(rev, &vip, &backend, service->service_id, 0);
-	else
-		count(SVC_COUNTER_REV_LOST);
+	rev_remember(ctx, cookie, &vip, &backend, service->service_id);
 	sock_write(ctx, hook, family, backend.addr, backend.port);
-	count(SVC_COUNTER_CONNECT);
 	return SVC_PASS;
 }
 
@@ -68,13 +66,13 @@ static __always_inline int sendmsg_one(struct bpf_sock_addr *ctx, __u8 family)
 	send.backend = send.vip;
 	send.service = service;
 	send.cookie = bpf_get_socket_cookie(ctx);
+	send.n_sent = count(SVC_COUNTER_SENDMSG);
 	send.rev = rev_get(ctx, send.cookie);
 	if (!udp_select(ctx, &send)) {
 		count(SVC_COUNTER_BAD_SLOT);
 		return SVC_PASS;
 	}
 	sock_write(ctx, family, family, send.backend.addr, send.backend.port);
-	count(SVC_COUNTER_SENDMSG);
 	return SVC_PASS;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* ClientIP session affinity (R18, R34): client -> backend memory, shared by a service port's frontends. */
+/* ClientIP session affinity (R18, R34): client -> backend memory, shared by a service port's
+ * frontends. */
 #ifndef SVCBPF_BPF_AFFINITY_H
 #define SVCBPF_BPF_AFFINITY_H
 
@@ -29,19 +30,20 @@ static __always_inline struct svc_affinity_key affinity_key_netns(void *ctx, __u
 static __always_inline bool affinity_is_live(const struct svc_affinity *memory, __u64 now_ns,
 					     __u32 timeout_s)
 {
-	return now_ns - memory->last_ns < (__u64)timeout_s * 1000000000ull || now_ns < memory->last_ns;
+	return now_ns - memory->last_ns < (__u64)timeout_s * 1000000000ull ||
+	       now_ns < memory->last_ns;
 }
 
 /**
  * affinity_select() - the index of the remembered backend, else a random one, which is remembered.
- * @list: not empty.  @timeout_s: not 0.
+ * @list: not empty.  @timeout_s: not 0.  @random: 32 random bits.
  *
  * The entry of a client is changed in place, never replaced. Two first connections of one client
  * at the same moment: BPF_NOEXIST lets one win, the other follows it. Two that find the entry
  * expired: the last write wins, and both are on a backend of the list.
  */
 static __always_inline __u32 affinity_select(__u8 family, __u64 list, __u32 timeout_s,
-					     const struct svc_affinity_key *key)
+					     const struct svc_affinity_key *key, __u32 random)
 {
 	struct svc_affinity *memory = bpf_map_lookup_elem(&affinity, key);
 	struct svc_affinity fresh = {.last_ns = clock_ns()};
@@ -53,7 +55,7 @@ static __always_inline __u32 affinity_select(__u8 family, __u64 list, __u32 time
 		count(SVC_COUNTER_AFFINITY_HIT);
 		return index;
 	}
-	index = list_random(list);
+	index = list_random(list, random);
 	fresh.backend_id = backend_id(family, index);
 	if (memory) {
 		memory->backend_id = fresh.backend_id;
@@ -70,18 +72,21 @@ static __always_inline __u32 affinity_select(__u8 family, __u64 list, __u32 time
 	return index;
 }
 
-/** choose_index() - the index of a backend for a new connection of this hook's client. */
+/**
+ * choose_index() - the index of a backend for a new connection of this hook's client.
+ * @list: not empty.  @random: 32 random bits.
+ */
 static __always_inline __u32 choose_index(void *ctx, __u8 family, __u64 list,
-					  const struct svc_service *service)
+					  const struct svc_service *service, __u32 random)
 {
 	__u32 timeout_s = service->affinity_s;
 
 	if (timeout_s) {
 		struct svc_affinity_key key = affinity_key_netns(ctx, service->service_id);
 
-		return affinity_select(family, list, timeout_s, &key);
+		return affinity_select(family, list, timeout_s, &key, random);
 	}
-	return list_random(list);
+	return list_random(list, random);
 }
 
 #endif

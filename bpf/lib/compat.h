@@ -31,7 +31,8 @@ static __always_inline __u64 clock_ns(void)
 	return bpf_ktime_get_ns();
 }
 
-/** verdict_refuse() - what a sock_addr program returns so that the caller sees @error (5.18; EPERM before). */
+/** verdict_refuse() - what a sock_addr program returns so that the caller sees @error (5.18; EPERM
+ * before). */
 static __always_inline int verdict_refuse(int error)
 {
 	if (bpf_core_enum_value_exists(enum bpf_func_id___new, BPF_FUNC_set_retval___new))

@@ -4,14 +4,13 @@
 
 #include "lib/maps.h"
 
-/** count() - add one to a counter of this CPU. */
-static __always_inline void count(enum svc_counter counter)
+/** count() - add one to a counter of this CPU. Return: its new value, on this CPU. */
+static __always_inline __u64 count(enum svc_counter counter)
 {
 	__u32 index = counter;
 	__u64 *value = bpf_map_lookup_elem(&counters, &index);
 
-	if (value)
-		*value += 1;
+	return value ? ++*value : 0;
 }
 
 #endif

@@ -63,7 +63,8 @@ static __always_inline bool lookup_is_loopback(const struct endpoint *dst)
 					      : ipv6_is_loopback(dst->addr);
 }
 
-/** lookup_is_node_address() - whether NodePorts answer on @dst for the socket of this hook (R32). */
+/** lookup_is_node_address() - whether NodePorts answer on @dst for the socket of this hook (R32).
+ */
 static __always_inline bool lookup_is_node_address(void *ctx, const struct endpoint *dst)
 {
 	struct svc_node_addr key = {};

@@ -107,10 +107,23 @@ static __always_inline void rev_store(struct svc_rev *rev, const struct endpoint
 	rev->protocol = vip->protocol;
 }
 
-/** rev_forget() - the socket connects elsewhere: its peer is what it says. */
-static __always_inline void rev_forget(struct bpf_sock_addr *ctx, __u64 cookie)
+/** rev_remember() - a socket connects: claim a place and store its only translation there. */
+static __always_inline void rev_remember(struct bpf_sock_addr *ctx, __u64 cookie,
+					 const struct endpoint *vip, const struct endpoint *backend,
+					 __u32 service_id)
 {
-	struct svc_rev *rev = rev_get(ctx, cookie);
+	struct svc_rev *rev = rev_claim(ctx, cookie);
+
+	if (rev)
+		rev_store(rev, vip, backend, service_id, 0);
+	else
+		count(SVC_COUNTER_REV_LOST);
+}
+
+/** rev_forget() - the socket connects elsewhere: its peer is what it says. */
+static __always_inline void rev_forget(struct bpf_sock_addr *ctx)
+{
+	struct svc_rev *rev = rev_get(ctx, bpf_get_socket_cookie(ctx));
 
 	if (rev)
 		rev->protocol = 0;

@@ -11,6 +11,7 @@
 #define SVCBPF_BPF_UDP_H
 
 #include "lib/affinity.h"
+#include "lib/random.h"
 #include "lib/revnat.h"
 #include "lib/select.h"
 
@@ -20,12 +21,14 @@
 /**
  * struct udp_send - one datagram on its way.
  * @vip: where the application sends it.  @backend: where it goes.
+ * @n_sent: datagrams translated on this CPU so far.
  * @rev: the socket's first translation, may be NULL.
  */
 struct udp_send {
 	struct endpoint vip;
 	struct endpoint backend;
 	__u64 cookie;
+	__u64 n_sent;
 	__u64 list;
 	struct svc_rev *rev;
 	const struct svc_service *service;
@@ -44,7 +47,8 @@ static __always_inline bool udp_is_taken(const struct udp_send *send)
 	if (!(send->rev->flags & SVC_REV_F_MORE))
 		return false;
 	other = rev_more_find(send->cookie, &send->backend, SVC_REV_TO_VIP);
-	return other && (other->port != send->vip.port || !endpoint_addr_equal(&send->vip, other->addr));
+	return other &&
+	       (other->port != send->vip.port || !endpoint_addr_equal(&send->vip, other->addr));
 }
 
 /**
@@ -54,7 +58,8 @@ static __always_inline bool udp_is_taken(const struct udp_send *send)
  */
 static __always_inline bool udp_choose(void *ctx, struct udp_send *send)
 {
-	__u32 index = choose_index(ctx, send->vip.family, send->list, send->service);
+	__u32 random = random_mix(send->cookie, send->n_sent);
+	__u32 index = choose_index(ctx, send->vip.family, send->list, send->service, random);
 	__u32 base = svc_list_base(send->list), n = svc_list_count(send->list);
 	int try;
 

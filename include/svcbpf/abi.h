@@ -239,10 +239,11 @@ _Static_assert(sizeof(struct svc_node_addr) == 16, "ABI");
 #define SVC_NODE_ADDR_F_LOOPBACK 0x1u /* answers in the host's network namespace only (R32) */
 
 /* struct svc_affinity_key.client_kind */
-#define SVC_CLIENT_NETNS 1 /* client[0..1]: network namespace cookie, host order, low word first   \
-			    */
-#define SVC_CLIENT_IPV4 4  /* client[0]: address, network order */
-#define SVC_CLIENT_IPV6 6  /* client[0..3]: address, network order */
+#define SVC_CLIENT_NETNS                                                                           \
+	1		  /* client[0..1]: network namespace cookie, host order, low word first    \
+			   */
+#define SVC_CLIENT_IPV4 4 /* client[0]: address, network order */
+#define SVC_CLIENT_IPV6 6 /* client[0..3]: address, network order */
 
 /**
  * struct svc_affinity_key - key of affinity (LRU_HASH): rule R34, one memory for a service port.
@@ -283,8 +284,8 @@ _Static_assert(sizeof(struct svc_affinity) == 16, "ABI");
  * socket writes its slot.
  */
 struct svc_rev {
-	__be32 vip[4];
-	__be32 backend[4];
+	__be32 vip[4] __attribute__((aligned(8)));
+	__be32 backend[4] __attribute__((aligned(8)));
 	__be16 vip_port;
 	__be16 backend_port;
 	__u8 protocol;
@@ -299,9 +300,10 @@ _Static_assert(sizeof(struct svc_rev) == 64, "ABI");
 #define SVC_REV_F_MORE 0x1u /* this socket has entries in rev_more too */
 
 /* struct svc_rev_key.direction */
-#define SVC_REV_TO_BACKEND 0 /* addr, port: a VIP; value: where this socket's datagrams to it go   \
-			      */
-#define SVC_REV_TO_VIP 1     /* addr, port: a backend; value: what its replies must look like */
+#define SVC_REV_TO_BACKEND                                                                         \
+	0		 /* addr, port: a VIP; value: where this socket's datagrams to it go       \
+			  */
+#define SVC_REV_TO_VIP 1 /* addr, port: a backend; value: what its replies must look like */
 
 /**
  * struct svc_rev_key - key of rev_more (LRU_HASH): the further VIPs of an unconnected UDP socket.
@@ -330,11 +332,13 @@ _Static_assert(sizeof(struct svc_rev_value) == 32, "ABI");
 /**
  * struct svc_config - constants of the loaded programs (.rodata), set before load.
  * @host_netns_cookie: network namespace whose loopback answers on NodePorts; 0: the initial one.
+ * @random_seed: any number, drawn anew at each load.
  */
 struct svc_config {
 	__u64 host_netns_cookie;
+	__u64 random_seed;
 };
-_Static_assert(sizeof(struct svc_config) == 8, "ABI");
+_Static_assert(sizeof(struct svc_config) == 16, "ABI");
 
 /* struct svc_meta.features: what the kernel has, as probed when the programs were loaded. */
 #define SVC_FEATURE_CMPXCHG	 0x1u /* BPF atomics with fetch: rev_slots in use */

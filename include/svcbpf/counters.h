@@ -7,8 +7,8 @@
 #define SVCBPF_COUNTERS_H
 
 #define SVC_COUNTERS(X)                                                                            \
-	X(CONNECT, "connect_translated", "connects rewritten to a backend")                        \
-	X(SENDMSG, "sendmsg_translated", "unconnected datagrams rewritten to a backend")           \
+	X(CONNECT, "connect_translated", "connects given a backend")                               \
+	X(SENDMSG, "sendmsg_translated", "unconnected datagrams given a backend")                  \
 	X(NO_BACKEND, "no_backend_refused", "connects and sends refused: no usable backend (R25)") \
 	X(POLICY_DROP, "policy_refused", "refused: policy Local and no local backend (R26)")       \
 	X(BYPASS, "bypassed", "not translated: the socket carries the bypass mark")                \

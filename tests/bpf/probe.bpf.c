@@ -7,6 +7,7 @@
 
 #include "lib/affinity.h"
 #include "lib/lookup.h"
+#include "lib/random.h"
 
 #define PROBE_MAX_DRAWS 16384
 
@@ -26,7 +27,7 @@ SEC("tc")
 int filter_bit(struct __sk_buff *skb)
 {
 	probe_result = probe_dst.family == SVC_FAMILY_IPV4 ? svc_filter_bit4(probe_dst.addr[3])
-							    : svc_filter_bit6(probe_dst.addr);
+							   : svc_filter_bit6(probe_dst.addr);
 	return 0;
 }
 
@@ -76,7 +77,7 @@ int draw(struct __sk_buff *skb)
 	__u32 i;
 
 	for (i = 0; i < PROBE_MAX_DRAWS; i++)
-		probe_draws[i] = list_random(probe_list);
+		probe_draws[i] = list_random(probe_list, random_mix(1, i));
 	return 0;
 }
 
@@ -86,9 +87,9 @@ int find(struct __sk_buff *skb)
 {
 	__u32 index = 0;
 
-	probe_result = list_find(probe_dst.family == SVC_FAMILY_IPV4 ? SVC_FAMILY_IPV4
-								      : SVC_FAMILY_IPV6,
-				 probe_list, probe_id, &index);
+	probe_result =
+		list_find(probe_dst.family == SVC_FAMILY_IPV4 ? SVC_FAMILY_IPV4 : SVC_FAMILY_IPV6,
+			  probe_list, probe_id, &index);
 	probe_index = index;
 	return 0;
 }
@@ -113,7 +114,8 @@ int remember(struct __sk_buff *skb)
 {
 	struct svc_affinity_key key = probe_key;
 
-	probe_index = affinity_select(SVC_FAMILY_IPV4, probe_list, probe_timeout_s, &key);
+	probe_index = affinity_select(SVC_FAMILY_IPV4, probe_list, probe_timeout_s, &key,
+				      bpf_get_prandom_u32());
 	return 0;
 }
 

@@ -12,7 +12,7 @@
 
 /* struct endpoint of bpf/lib/sock.h, which includes BPF headers. */
 struct endpoint {
-	__be32 addr[4];
+	__be32 addr[4] __attribute__((aligned(8)));
 	__be16 port;
 	__u8 family;
 	__u8 protocol;
@@ -27,8 +27,9 @@ static struct probe_bpf *probe;
 
 static void open_probe(void)
 {
-	static const char *const small[] = {"frontends4",   "frontends6",   "services",	 "backends4",
-					    "backends6",    "backend_ids4", "backend_ids6"};
+	static const char *const small[] = {"frontends4",  "frontends6", "services",
+					    "backends4",   "backends6",	 "backend_ids4",
+					    "backend_ids6"};
 	size_t i;
 
 	probe = probe_bpf__open();
@@ -125,9 +126,9 @@ TestSuite(hash, .init = open_probe, .fini = close_probe);
 
 Test(hash, programs_and_agent_agree_on_filter_bits)
 {
-	static const char *const addrs[] = {"10.96.0.10",    "0.0.0.0",	    "255.255.255.255",
-					    "127.0.0.1",     "fd00::1",	    "::",
-					    "2001:db8::1:2", "fe80::1:2:3", "ffff:ffff::ffff"};
+	static const char *const addrs[] = {
+		"10.96.0.10", "0.0.0.0",       "255.255.255.255", "127.0.0.1",	    "fd00::1",
+		"::",	      "2001:db8::1:2", "fe80::1:2:3",	  "ffff:ffff::ffff"};
 	size_t i;
 
 	for (i = 0; i < sizeof(addrs) / sizeof(addrs[0]); i++) {
@@ -166,24 +167,22 @@ Test(lookup, exact_frontend_only)
 		unsigned char protocol;
 		__u32 slot;
 	} cases[] = {
-		{"10.96.0.10", 80, IPPROTO_TCP, 7},   {"10.96.0.10", 80, IPPROTO_UDP, 8},
-		{"10.96.0.10", 81, IPPROTO_TCP, 0},   {"10.96.0.11", 80, IPPROTO_TCP, 0},
-		{"fd00:96::a", 80, IPPROTO_TCP, 9},   {"fd00:96::a", 80, IPPROTO_UDP, 0},
-		{"fd00:96::b", 80, IPPROTO_TCP, 0},   {"10.96.0.10", 80, IPPROTO_SCTP, 0},
+		{"10.96.0.10", 80, IPPROTO_TCP, 7}, {"10.96.0.10", 80, IPPROTO_UDP, 8},
+		{"10.96.0.10", 81, IPPROTO_TCP, 0}, {"10.96.0.11", 80, IPPROTO_TCP, 0},
+		{"fd00:96::a", 80, IPPROTO_TCP, 9}, {"fd00:96::a", 80, IPPROTO_UDP, 0},
+		{"fd00:96::b", 80, IPPROTO_TCP, 0}, {"10.96.0.10", 80, IPPROTO_SCTP, 0},
 	};
 	size_t i;
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct endpoint ep =
-			endpoint_of(cases[i].addr, cases[i].port, cases[i].protocol);
+		struct endpoint ep = endpoint_of(cases[i].addr, cases[i].port, cases[i].protocol);
 
 		set_bit(probe->maps.addr_filter, bit_of(&ep));
 		if (cases[i].slot)
 			put_frontend(&ep, SVC_SCOPE_ADDRESS, cases[i].slot);
 	}
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct endpoint ep =
-			endpoint_of(cases[i].addr, cases[i].port, cases[i].protocol);
+		struct endpoint ep = endpoint_of(cases[i].addr, cases[i].port, cases[i].protocol);
 
 		memcpy(&probe->bss->probe_dst, &ep, sizeof(ep));
 		run(probe->progs.frontend);
@@ -224,8 +223,10 @@ Test(lookup, loopback_addresses)
 	static const struct {
 		const char *addr;
 		__u32 is_loopback;
-	} cases[] = {{"127.0.0.1", 1}, {"127.255.255.254", 1}, {"0.0.0.0", 1}, {"128.0.0.1", 0},
-		     {"126.1.1.1", 0}, {"::1", 1},	       {"::", 1},      {"::2", 0},
+	} cases[] = {{"127.0.0.1", 1}, {"127.255.255.254", 1},
+		     {"0.0.0.0", 1},   {"128.0.0.1", 0},
+		     {"126.1.1.1", 0}, {"::1", 1},
+		     {"::", 1},	       {"::2", 0},
 		     {"fe80::1", 0},   {"0.0.0.1", 0}};
 	size_t i;
 
@@ -331,9 +332,8 @@ static __u32 remember(__u32 service_id, __u32 client)
 
 static void age_by(__u32 service_id, __u32 client, __u64 ns)
 {
-	struct svc_affinity_key key = {.service_id = service_id,
-				       .client_kind = SVC_CLIENT_NETNS,
-				       .client = {client}};
+	struct svc_affinity_key key = {
+		.service_id = service_id, .client_kind = SVC_CLIENT_NETNS, .client = {client}};
 	struct svc_affinity value;
 	int fd = bpf_map__fd(probe->maps.affinity);
 
