@@ -3,6 +3,8 @@
 #ifndef SVCBPF_UTIL_STRINGS_H
 #define SVCBPF_UTIL_STRINGS_H
 
+#include <stddef.h>
+
 struct strings;
 
 /** strings_new() - an empty pool. Return: 0 or -ENOMEM. Free with strings_free(). */
@@ -17,6 +19,16 @@ void strings_free(struct strings *pool);
  * Give it back with strings_put(). Return: the string; NULL without memory.
  */
 const char *strings_get(struct strings *pool, const char *text);
+
+/**
+ * strings_ref() - one reference more to @text, a pointer strings_get() gave; NULL is fine.
+ *
+ * Cannot fail and costs no look-up. Return: @text.
+ */
+const char *strings_ref(const char *text);
+
+/** strings_count() - how many different strings are held. */
+size_t strings_count(const struct strings *pool);
 
 /** strings_put() - give one reference back; NULL is fine. @text: a pointer strings_get() gave. */
 void strings_put(struct strings *pool, const char *text);
