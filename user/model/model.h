@@ -58,11 +58,12 @@ bool model_has_changes(const struct model *model);
 /**
  * struct model_events - what model_commit() tells.
  * @port: a service port appeared (@old NULL), vanished (@new NULL) or programs the datapath
- *	differently, its serving endpoints included; both are borrowed: @old until the call returns,
- *	@new until the next model_commit().
+ *	differently, its serving endpoints included. Both are borrowed: @old, its strings too, until
+ *	the next model_commit(); @new until the model_commit() after the one that tells it as @old.
  * @health: a Service's health check appeared, changed or (@check->node_port 0) vanished.
  *
- * A negative return stops model_commit(), which returns it; the change is then told again.
+ * Either may be NULL. Ports are told in no particular order, those of one Service ordered by key. A
+ * negative return stops model_commit(), which returns it; the change is then told again.
  */
 struct model_events {
 	int (*port)(void *arg, const struct service_port *old, const struct service_port *new);
@@ -70,7 +71,15 @@ struct model_events {
 	void *arg;
 };
 
-/** model_commit() - compute what changed since the last call. Return: 0 or negative errno. */
+/**
+ * model_commit() - compute what changed since the last call and tell only the differences.
+ * @events: NULL: tell nobody.
+ *
+ * A service port with more than SVC_LIST_MAX_BACKENDS backends keeps its last good backends and
+ * policies, or is left out when it never had any; both are problems.
+ * Return: 0; -ENOMEM; what a callback returned. After a failure call it again: what was told is not
+ * told twice, the rest is not lost.
+ */
 int model_commit(struct model *model, const struct model_events *events);
 
 /**

@@ -54,6 +54,8 @@ struct k8s_ingress {
  * @cluster_ip: spec.clusterIP; family ADDR_NONE when it is no address.
  * @cluster_ips, @families: spec.clusterIPs and spec.ipFamilies, side by side; an entry that is no
  *	address has family ADDR_NONE.
+ * @external_ips: spec.externalIPs; an entry that is no address has family ADDR_NONE: it is not
+ *	served, but kube-proxy's rule R15 asks only whether the list is empty.
  * @affinity_s: 0 without ClientIP affinity, else the timeout in seconds (R18; default 10800).
  */
 struct k8s_service {

@@ -89,6 +89,24 @@ struct service_port {
 /** service_port_free() - free a service port that owns its strings by malloc(3); NULL is fine. */
 void service_port_free(struct service_port *port);
 
+/** service_port_free_lists() - free all a service port owns but itself and its strings. */
+void service_port_free_lists(struct service_port *port);
+
+/**
+ * service_port_copy() - a copy that owns its strings; free with service_port_free().
+ * Return: 0 or -ENOMEM.
+ */
+int service_port_copy(const struct service_port *port, struct service_port **ret);
+
+/** frontend_compare() - order by type, address, port. Return: <0, 0, >0 as memcmp(3). */
+int frontend_compare(const struct frontend *a, const struct frontend *b);
+
+/** backend_list_copy() - a copy; free(3) its backends. Return: 0 or -ENOMEM. */
+int backend_list_copy(const struct backend_list *list, struct backend_list *ret_copy);
+
+/** backend_list_equal() - whether both hold the same backends with the same flags. */
+bool backend_list_equal(const struct backend_list *a, const struct backend_list *b);
+
 /**
  * service_port_policy_list() - the list a frontend of @type uses for clients outside (R24).
  * Return: borrowed from @port.
@@ -110,9 +128,19 @@ bool service_port_is_local(const struct service_port *port, uint8_t type);
  */
 bool service_port_is_drop(const struct service_port *port, const struct backend_list *list);
 
-/** service_port_equal() - whether both program the datapath alike; serving is not compared. */
+/**
+ * service_port_equal() - whether both program the datapath alike: the same frontends, and behind
+ * each type of frontend the same policy and backends. What no frontend leads to is not compared,
+ * and neither are serving and what health checks tell (health_check_node_port, n_local_ready).
+ */
 bool service_port_equal(const struct service_port *a, const struct service_port *b);
 
+/**
+ * struct health_check - what the health check of a Service answers (R40, R41).
+ * @node_port: healthCheckNodePort; 0: no longer there.
+ * @n_local_endpoints: distinct IPs of local ready endpoints; with two families the larger count,
+ *	since the same pods stand behind both.
+ */
 struct health_check {
 	const char *namespace;
 	const char *name;
@@ -135,7 +163,8 @@ const char *state_node(const struct state *state);
 /** state_zone() - the node's zone, borrowed; "" for none. */
 const char *state_zone(const struct state *state);
 
-/** state_add() - take over @port (made with malloc(3), strings too). Return: 0 or -ENOMEM. */
+/** state_add() - take over @port (made with malloc(3), strings too), also on failure. Return: 0 or
+ * -ENOMEM. */
 int state_add(struct state *state, struct service_port *port);
 
 /** state_add_health_check() - copy one in. Return: 0 or -ENOMEM. */

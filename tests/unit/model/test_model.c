@@ -1,0 +1,572 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
+#include "unit/model/build.h"
+
+static struct strings *pool;
+static struct model *model;
+
+/* What model_commit() told, one word each: "+web:http4", "~…", "-…", "h31000=2". */
+struct told {
+	char text[1024];
+	int n;
+	int fail_at; /* the call that fails; 0: none */
+};
+
+static struct told told;
+
+static int count_call(struct told *log)
+{
+	return ++log->n == log->fail_at ? -EIO : 0;
+}
+
+static int log_port(void *arg, const struct service_port *old, const struct service_port *new)
+{
+	const struct service_port_key *key = old ? &old->key : &new->key;
+	struct told *log = arg;
+	int r = count_call(log);
+
+	if (r == 0)
+		snprintf(log->text + strlen(log->text), sizeof(log->text) - strlen(log->text),
+			 "%s%s:%s%u ",
+			 !old	? "+"
+			 : !new ? "-"
+				: "~",
+			 key->name, key->port_name, key->family);
+	return r;
+}
+
+static int log_health(void *arg, const struct health_check *check)
+{
+	struct told *log = arg;
+	int r = count_call(log);
+
+	if (r == 0)
+		snprintf(log->text + strlen(log->text), sizeof(log->text) - strlen(log->text),
+			 "h:%s:%u=%u ", check->name, check->node_port, check->n_local_endpoints);
+	return r;
+}
+
+static const struct model_events events = {
+	.port = log_port,
+	.health = log_health,
+	.arg = &told,
+};
+
+static void setup(void)
+{
+	cr_assert_eq(strings_new(&pool), 0);
+	cr_assert_eq(model_new("n1", pool, &model), 0);
+}
+
+static void teardown(void)
+{
+	model_free(model);
+	cr_expect_eq(strings_count(pool), 0, "%zu strings left over", strings_count(pool));
+	strings_free(pool);
+}
+
+TestSuite(model, .init = setup, .fini = teardown);
+
+#define EXPECT_TOLD(expected)                                                                      \
+	do {                                                                                       \
+		memset(&told, 0, sizeof(told));                                                    \
+		cr_assert_eq(model_commit(model, &events), 0);                                     \
+		cr_expect_str_eq(told.text, expected);                                             \
+	} while (0)
+
+static void put_service(const char *name, const char *cluster_ips)
+{
+	struct k8s_service *service = build_service(pool, name, cluster_ips);
+
+	build_port(pool, service, "http", IPPROTO_TCP, 80, 0);
+	cr_assert_eq(model_put_service(model, service), 0);
+}
+
+static void put_slice(const char *name, const char *service, const char *addr, const char *node)
+{
+	struct k8s_slice *slice = build_slice(pool, name, service, build_addr(addr).family);
+
+	build_slice_port(pool, slice, "http", IPPROTO_TCP, 8080);
+	build_endpoint(pool, slice, addr, node, READY);
+	cr_assert_eq(model_put_slice(model, slice), 0);
+}
+
+Test(model, nothing_is_told_of_nothing)
+{
+	cr_expect_not(model_has_changes(model));
+	EXPECT_TOLD("");
+	EXPECT_MODEL(model, "");
+}
+
+Test(model, service_and_slice_may_come_in_any_order)
+{
+	static const char expected[] = "default/web:http TCP4 (C10.96.0.1:80) "
+				       "cluster[10.0.0.1:8080+] local[] any ready=1\n";
+
+	put_slice("web-1", "web", "10.0.0.1", "n1");
+	cr_expect_not(model_has_changes(model), "a slice alone serves nobody");
+	EXPECT_TOLD("");
+	put_service("web", "10.96.0.1");
+	EXPECT_TOLD("+web:http4 ");
+	EXPECT_MODEL(model, expected);
+	cr_assert_eq(model_remove_service(model, "default", "web"), 0);
+	EXPECT_TOLD("-web:http4 ");
+	EXPECT_MODEL(model, "");
+	put_service("web", "10.96.0.1");
+	EXPECT_TOLD("+web:http4 ");
+	EXPECT_MODEL(model, expected);
+}
+
+Test(model, only_differences_are_told)
+{
+	put_service("a", "10.96.0.1");
+	put_service("b", "10.96.0.2,fd00::2");
+	EXPECT_TOLD("+a:http4 +b:http4 +b:http6 ");
+	EXPECT_TOLD("");
+	put_service("b", "10.96.0.2,fd00::2");
+	cr_expect(model_has_changes(model));
+	EXPECT_TOLD("");
+	put_slice("b-1", "b", "fd00::1:1", "n2");
+	EXPECT_TOLD("~b:http6 ");
+	put_slice("b-1", "b", "fd00::1:1", "n2");
+	EXPECT_TOLD("");
+	put_slice("b-1", "b", "fd00::1:1", "n1");
+	EXPECT_TOLD("~b:http6 ");
+	cr_assert_eq(model_remove_slice(model, "default", "b-1"), 0);
+	EXPECT_TOLD("~b:http6 ");
+	put_service("b", "10.96.0.2");
+	EXPECT_TOLD("-b:http6 ");
+}
+
+Test(model, a_change_that_is_taken_back_is_not_told)
+{
+	put_service("web", "10.96.0.1");
+	EXPECT_TOLD("+web:http4 ");
+	put_slice("web-1", "web", "10.0.0.1", "n1");
+	cr_assert_eq(model_remove_slice(model, "default", "web-1"), 0);
+	EXPECT_TOLD("");
+	cr_assert_eq(model_remove_service(model, "default", "web"), 0);
+	put_service("web", "10.96.0.1");
+	EXPECT_TOLD("");
+}
+
+Test(model, several_slices_are_one_service)
+{
+	put_service("web", "10.96.0.1,fd00::1");
+	put_slice("web-2", "web", "10.0.0.2", "n2");
+	put_slice("web-1", "web", "10.0.0.1", "n1");
+	put_slice("web-6", "web", "fd01::1", "n1");
+	EXPECT_TOLD("+web:http4 +web:http6 ");
+	EXPECT_MODEL(model,
+		     "default/web:http TCP4 (C10.96.0.1:80) cluster[10.0.0.1:8080+ "
+		     "10.0.0.2:8080] local[] any ready=1\n"
+		     "default/web:http TCP6 (Cfd00::1:80) cluster[fd01::1:8080+] local[] any "
+		     "ready=1\n");
+}
+
+Test(model, slice_names_decide_between_duplicates)
+{
+	/* R8: the later slice by name wins, whatever the order they came in */
+	put_service("web", "10.96.0.1");
+	put_slice("web-2", "web", "10.0.0.1", "n1");
+	put_slice("web-1", "web", "10.0.0.1", "n2");
+	cr_assert_eq(model_commit(model, NULL), 0);
+	EXPECT_MODEL(model, "default/web:http TCP4 (C10.96.0.1:80) cluster[10.0.0.1:8080+] local[] "
+			    "any ready=1\n");
+}
+
+Test(model, a_slice_can_move_to_another_service)
+{
+	put_service("a", "10.96.0.1");
+	put_service("b", "10.96.0.2");
+	put_slice("s", "a", "10.0.0.1", "n1");
+	EXPECT_TOLD("+a:http4 +b:http4 ");
+	put_slice("s", "b", "10.0.0.1", "n1");
+	EXPECT_TOLD("~a:http4 ~b:http4 ");
+	EXPECT_MODEL(model,
+		     "default/a:http TCP4 (C10.96.0.1:80) cluster[] local[] ready=0\n"
+		     "default/b:http TCP4 (C10.96.0.2:80) cluster[10.0.0.1:8080+] local[] any "
+		     "ready=1\n");
+}
+
+static void put_ignored_slice(const char *service, bool is_headless, uint8_t family)
+{
+	struct k8s_slice *slice = build_slice(pool, "s", service, family);
+
+	slice->is_headless = is_headless;
+	build_slice_port(pool, slice, "http", IPPROTO_TCP, 8080);
+	build_endpoint(pool, slice, "10.0.0.1", "n1", READY);
+	cr_assert_eq(model_put_slice(model, slice), 0);
+}
+
+Test(model, slices_that_do_not_count_are_known_and_ignored)
+{
+	put_service("web", "10.96.0.1");
+	put_slice("s", "web", "10.0.0.1", "n1");
+	EXPECT_TOLD("+web:http4 ");
+	put_ignored_slice(NULL, false, ADDR_IPV4);
+	EXPECT_TOLD("~web:http4 ");
+	put_ignored_slice("", false, ADDR_IPV4);
+	put_ignored_slice("web", true, ADDR_IPV4);
+	put_ignored_slice("web", false, ADDR_NONE);
+	EXPECT_TOLD("");
+	put_slice("s", "web", "10.0.0.1", "n1");
+	EXPECT_TOLD("~web:http4 ");
+	put_ignored_slice("web", true, ADDR_IPV4);
+	cr_expect_eq(model_remove_slice(model, "default", "s"), 0);
+	cr_expect_eq(model_remove_slice(model, "default", "s"), -ENOENT);
+}
+
+Test(model, removing_the_unknown_is_enoent)
+{
+	cr_expect_eq(model_remove_service(model, "default", "web"), -ENOENT);
+	cr_expect_eq(model_remove_slice(model, "default", "web-1"), -ENOENT);
+	put_slice("web-1", "web", "10.0.0.1", "n1");
+	cr_expect_eq(model_remove_service(model, "default", "web"), -ENOENT,
+		     "only its slice is there");
+	put_service("web", "10.96.0.1");
+	cr_expect_eq(model_remove_service(model, "other", "web"), -ENOENT);
+	cr_expect_eq(model_remove_service(model, "default", "web"), 0);
+	cr_expect_eq(model_remove_service(model, "default", "web"), -ENOENT);
+}
+
+Test(node_name, is_trimmed_and_lower_case)
+{
+	cr_assert_eq(strings_new(&pool), 0);
+	cr_assert_eq(model_new(" \tNode-1.Example\n", pool, &model), 0);
+	cr_expect_str_eq(model_node_name(model), "node-1.example");
+	teardown();
+}
+
+Test(node_name, when_empty_makes_no_endpoint_local)
+{
+	cr_assert_eq(strings_new(&pool), 0);
+	cr_assert_eq(model_new("", pool, &model), 0);
+	put_service("web", "10.96.0.1");
+	put_slice("web-1", "web", "10.0.0.1", "");
+	cr_assert_eq(model_commit(model, NULL), 0);
+	EXPECT_MODEL(model, "default/web:http TCP4 (C10.96.0.1:80) cluster[10.0.0.1:8080] local[] "
+			    "any ready=0\n");
+	teardown();
+}
+
+static void put_hinted_slice(const char *name, const char *service)
+{
+	struct k8s_slice *slice = build_slice(pool, name, service, ADDR_IPV4);
+
+	build_slice_port(pool, slice, "http", IPPROTO_TCP, 8080);
+	build_endpoint(pool, slice, "10.0.0.1", "n1", READY)->hints = build_hints(pool, "a", NULL);
+	build_endpoint(pool, slice, "10.0.0.2", "n2", READY)->hints = build_hints(pool, "b", NULL);
+	cr_assert_eq(model_put_slice(model, slice), 0);
+}
+
+Test(model, a_change_of_zone_touches_services_with_hints_only)
+{
+	put_service("plain", "10.96.0.1");
+	put_slice("plain-1", "plain", "10.0.0.1", "n1");
+	EXPECT_TOLD("+plain:http4 ");
+	cr_expect_str_empty(model_zone(model));
+	cr_assert_eq(model_set_node(model, build_node(pool, "a")), 0);
+	cr_expect_str_eq(model_zone(model), "a");
+	cr_expect_not(model_has_changes(model));
+	put_service("hinted", "10.96.0.2");
+	put_hinted_slice("hinted-1", "hinted");
+	EXPECT_TOLD("+hinted:http4 ");
+	cr_assert_eq(model_set_node(model, build_node(pool, "a")), 0);
+	cr_expect_not(model_has_changes(model), "the zone is the same");
+	cr_assert_eq(model_set_node(model, build_node(pool, "b")), 0);
+	EXPECT_TOLD("~hinted:http4 ");
+	cr_assert_eq(model_set_node(model, NULL), 0);
+	EXPECT_TOLD("~hinted:http4 ");
+	EXPECT_MODEL(model,
+		     "default/hinted:http TCP4 (C10.96.0.2:80) cluster[10.0.0.1:8080+ "
+		     "10.0.0.2:8080] local[] any ready=1\n"
+		     "default/plain:http TCP4 (C10.96.0.1:80) cluster[10.0.0.1:8080+] local[] "
+		     "any ready=1\n");
+}
+
+static void put_load_balancer(const char *cluster_ips, uint16_t health_check_node_port)
+{
+	struct k8s_service *service = build_service(pool, "lb", cluster_ips);
+
+	build_port(pool, service, "http", IPPROTO_TCP, 80, 30080);
+	service->type = K8S_LOAD_BALANCER;
+	service->is_external_local = true;
+	service->health_check_node_port = health_check_node_port;
+	cr_assert_eq(model_put_service(model, service), 0);
+}
+
+Test(model, health_checks_are_told_as_they_come_change_and_go)
+{
+	put_load_balancer("10.96.0.1,fd00::1", 31000);
+	EXPECT_TOLD("+lb:http4 +lb:http6 h:lb:31000=0 ");
+	put_slice("lb-6", "lb", "fd01::1", "n1");
+	EXPECT_TOLD("~lb:http6 h:lb:31000=1 ");
+	put_slice("lb-4", "lb", "10.0.0.1", "n1");
+	EXPECT_TOLD("~lb:http4 ");
+	put_load_balancer("10.96.0.1,fd00::1", 31001);
+	EXPECT_TOLD("h:lb:31001=1 ");
+	EXPECT_MODEL(model, "default/lb:http TCP4 (C10.96.0.1:80 N:30080) cluster[10.0.0.1:8080+] "
+			    "local[10.0.0.1:8080+] eTP any health=31001 ready=1\n"
+			    "default/lb:http TCP6 (Cfd00::1:80 N:30080) cluster[fd01::1:8080+] "
+			    "local[fd01::1:8080+] eTP any health=31001 ready=1\n"
+			    "health default/lb 31001: 1\n");
+	put_load_balancer("10.96.0.1,fd00::1", 0);
+	EXPECT_TOLD("h:lb:0=0 ");
+	put_load_balancer("10.96.0.1,fd00::1", 31000);
+	EXPECT_TOLD("h:lb:31000=1 ");
+	cr_assert_eq(model_remove_service(model, "default", "lb"), 0);
+	EXPECT_TOLD("-lb:http4 -lb:http6 h:lb:0=0 ");
+}
+
+Test(model, commit_that_fails_tells_the_rest_again)
+{
+	/* six calls in all: fail at each of them once */
+	for (int fail_at = 1; fail_at <= 6; fail_at++) {
+		char first[sizeof(told.text)];
+
+		put_service("a", "10.96.0.2,fd00::2");
+		put_load_balancer("10.96.0.1,fd00::1", 31000);
+		put_service("z", "10.96.0.3");
+		told = (struct told){.fail_at = fail_at};
+		cr_assert_eq(model_commit(model, &events), -EIO);
+		cr_expect_eq(told.n, fail_at, "nothing is told after the failure");
+		cr_expect(model_has_changes(model));
+		strcpy(first, told.text);
+		told = (struct told){.n = 0};
+		cr_assert_eq(model_commit(model, &events), 0);
+		strcat(first, told.text);
+		cr_expect_str_eq(first, "+a:http4 +a:http6 +lb:http4 +lb:http6 h:lb:31000=0 "
+					"+z:http4 ");
+		cr_expect_not(model_has_changes(model));
+		cr_assert_eq(model_remove_service(model, "default", "a"), 0);
+		cr_assert_eq(model_remove_service(model, "default", "lb"), 0);
+		cr_assert_eq(model_remove_service(model, "default", "z"), 0);
+		told = (struct told){.fail_at = fail_at};
+		cr_assert_eq(model_commit(model, &events), -EIO);
+		strcpy(first, told.text);
+		told = (struct told){.n = 0};
+		cr_assert_eq(model_commit(model, &events), 0);
+		strcat(first, told.text);
+		cr_expect_str_eq(first, "-a:http4 -a:http6 -lb:http4 -lb:http6 h:lb:0=0 -z:http4 ");
+		EXPECT_MODEL(model, "");
+	}
+}
+
+static int return_positive(void *arg, const struct service_port *old,
+			   const struct service_port *new)
+{
+	(void)old;
+	(void)new;
+	++*(int *)arg;
+	return 1;
+}
+
+Test(model, positive_returns_are_no_failure)
+{
+	int n = 0;
+	struct model_events positive = {.port = return_positive, .arg = &n};
+
+	put_load_balancer("10.96.0.1,fd00::1", 31000);
+	cr_expect_eq(model_commit(model, &positive), 0);
+	cr_expect_eq(n, 2);
+	cr_expect_not(model_has_changes(model));
+}
+
+static const struct service_port *remembered_old, *remembered_new;
+
+static int remember(void *arg, const struct service_port *old, const struct service_port *new)
+{
+	(void)arg;
+	remembered_old = old;
+	remembered_new = new;
+	return 0;
+}
+
+Test(model, told_ports_stay_readable_until_the_next_commit)
+{
+	struct model_events remembering = {.port = remember};
+
+	put_service("web", "10.96.0.1");
+	cr_assert_eq(model_commit(model, &remembering), 0);
+	put_slice("web-1", "web", "10.0.0.1", "n1");
+	cr_assert_eq(model_commit(model, &remembering), 0);
+	cr_expect_str_eq(remembered_old->key.name, "web");
+	cr_expect_eq(remembered_old->cluster.n_backends, 0);
+	cr_expect_eq(remembered_new->cluster.n_backends, 1);
+	cr_assert_eq(model_remove_service(model, "default", "web"), 0);
+	cr_assert_eq(model_remove_slice(model, "default", "web-1"), 0);
+	cr_assert_eq(model_commit(model, &remembering), 0);
+	cr_expect_null(remembered_new);
+	cr_expect_str_eq(remembered_old->key.namespace, "default");
+	cr_expect_str_eq(remembered_old->key.port_name, "http");
+	cr_expect_eq(remembered_old->cluster.backends[0].port, 8080);
+}
+
+static void put_udp_service(void)
+{
+	struct k8s_service *service = build_service(pool, "dns", "10.96.0.10");
+
+	build_port(pool, service, "dns", IPPROTO_UDP, 53, 0);
+	service->is_internal_local = true;
+	cr_assert_eq(model_put_service(model, service), 0);
+}
+
+static void put_udp_slice(uint32_t flags)
+{
+	struct k8s_slice *slice = build_slice(pool, "dns-1", "dns", ADDR_IPV4);
+
+	build_slice_port(pool, slice, "dns", IPPROTO_UDP, 53);
+	build_endpoint(pool, slice, "10.0.0.1", "n1", READY);
+	build_endpoint(pool, slice, "10.0.0.2", "n2", flags);
+	cr_assert_eq(model_put_slice(model, slice), 0);
+}
+
+Test(model, a_change_of_serving_udp_endpoints_alone_is_told)
+{
+	put_udp_service();
+	put_udp_slice(K8S_ENDPOINT_SERVING);
+	EXPECT_TOLD("+dns:dns4 ");
+	EXPECT_MODEL(model, "default/dns:dns UDP4 (C10.96.0.10:53) cluster[] local[10.0.0.1:53+] "
+			    "serving[10.0.0.1:53+ 10.0.0.2:53] iTP any ready=1\n");
+	put_udp_slice(NOT_READY);
+	EXPECT_TOLD("~dns:dns4 ");
+}
+
+static void append_problem(void *arg, const char *service, const char *text)
+{
+	char *all = arg;
+
+	snprintf(all + strlen(all), 1024 - strlen(all), "%s: %s\n", service, text);
+}
+
+#define EXPECT_PROBLEMS(expected)                                                                  \
+	do {                                                                                       \
+		char text_[1024] = "";                                                             \
+		model_for_each_problem(model, append_problem, text_);                              \
+		cr_expect_str_eq(text_, expected);                                                 \
+	} while (0)
+
+static void put_big_slice(uint32_t n)
+{
+	struct k8s_slice *slice = build_slice(pool, "web-1", "web", ADDR_IPV4);
+
+	build_slice_port(pool, slice, "http", IPPROTO_TCP, 8080);
+	slice->endpoints = calloc(n, sizeof(*slice->endpoints));
+	cr_assert_not_null(slice->endpoints);
+	slice->n_endpoints = n;
+	for (uint32_t i = 0; i < n; i++)
+		slice->endpoints[i] = (struct k8s_endpoint){
+			.addr = {10, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i},
+			.flags = READY,
+		};
+	cr_assert_eq(model_put_slice(model, slice), 0);
+}
+
+static size_t count_backends(void)
+{
+	struct state *state;
+	size_t n_ports, n = 0;
+	struct service_port *const *ports;
+
+	cr_assert_eq(model_state(model, &state), 0);
+	ports = state_ports(state, &n_ports);
+	for (size_t i = 0; i < n_ports; i++)
+		n += ports[i]->cluster.n_backends;
+	state_free(state);
+	return n;
+}
+
+Test(model, up_to_65535_backends_are_served)
+{
+	put_service("web", "10.96.0.1");
+	put_big_slice(SVC_LIST_MAX_BACKENDS);
+	EXPECT_TOLD("+web:http4 ");
+	cr_expect_eq(count_backends(), 65535);
+	EXPECT_PROBLEMS("");
+}
+
+Test(model, with_more_backends_a_port_keeps_its_last_good_ones)
+{
+	put_service("other", "10.96.0.2");
+	put_service("web", "10.96.0.1");
+	put_slice("web-1", "web", "10.0.0.1", "n1");
+	EXPECT_TOLD("+other:http4 +web:http4 ");
+	put_big_slice(SVC_LIST_MAX_BACKENDS + 1);
+	EXPECT_TOLD("");
+	cr_expect_eq(count_backends(), 1);
+	EXPECT_PROBLEMS(
+		"default/web: port \"http\" (IPv4): 65536 backends, at most 65535: keeps its "
+		"last good backends\n");
+	put_big_slice(3);
+	EXPECT_TOLD("~web:http4 ");
+	cr_expect_eq(count_backends(), 3);
+	EXPECT_PROBLEMS("");
+}
+
+Test(model, with_more_backends_from_the_start_a_port_is_left_out)
+{
+	put_service("other", "10.96.0.2");
+	put_service("web", "10.96.0.1");
+	put_big_slice(SVC_LIST_MAX_BACKENDS + 1);
+	EXPECT_TOLD("+other:http4 ");
+	EXPECT_PROBLEMS("default/web: port \"http\" (IPv4): 65536 backends, at most 65535: left "
+			"out\n");
+	put_big_slice(2);
+	EXPECT_TOLD("+web:http4 ");
+	EXPECT_PROBLEMS("");
+}
+
+/* 63 and 64 bytes */
+#define NAME_63 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define NAME_64 NAME_63 "a"
+
+Test(model, names_up_to_63_bytes_are_served)
+{
+	put_service(NAME_63, "10.96.0.1");
+	EXPECT_TOLD("+" NAME_63 ":http4 ");
+	EXPECT_PROBLEMS("");
+	put_service(NAME_64, "10.96.0.2");
+	EXPECT_TOLD("");
+	EXPECT_PROBLEMS("default/" NAME_64 ": name \"" NAME_64
+			"...\" has 64 bytes, at most 63: left out\n");
+	cr_assert_eq(model_remove_service(model, "default", NAME_64), 0);
+	EXPECT_TOLD("");
+	EXPECT_PROBLEMS("");
+}
+
+Test(model, a_port_with_a_long_name_is_left_out_alone)
+{
+	struct k8s_service *service = build_service(pool, "web", "10.96.0.1");
+
+	build_port(pool, service, NAME_64, IPPROTO_TCP, 80, 0);
+	build_port(pool, service, NAME_63, IPPROTO_TCP, 81, 0);
+	cr_assert_eq(model_put_service(model, service), 0);
+	EXPECT_TOLD("+web:" NAME_63 "4 ");
+	EXPECT_PROBLEMS("default/web: port name \"" NAME_64
+			"...\" has 64 bytes, at most 63: left out\n");
+}
+
+Test(model, services_that_are_not_served_are_no_problem)
+{
+	struct k8s_service *service = build_service(pool, NAME_64, "10.96.0.1");
+
+	service->is_headless = true;
+	build_port(pool, service, "http", IPPROTO_TCP, 80, 0);
+	cr_assert_eq(model_put_service(model, service), 0);
+	EXPECT_TOLD("");
+	EXPECT_PROBLEMS("");
+}
+
+Test(model, can_be_freed_with_changes_pending)
+{
+	put_service("web", "10.96.0.1");
+	put_service("same", "10.96.0.1");
+	put_slice("web-1", "web", "10.0.0.1", "n1");
+	put_slice("lone-1", "lone", "10.0.0.1", "n1");
+	cr_assert_eq(model_commit(model, NULL), 0);
+	put_slice("web-1", "web", "10.0.0.2", "n1");
+	cr_assert_eq(model_remove_service(model, "default", "same"), 0);
+	model_free(NULL);
+}
