@@ -36,6 +36,13 @@ int manifests_load(struct manifests *manifests);
 size_t manifests_n_rejected(const struct manifests *manifests);
 
 /**
+ * manifests_reject_state() - whether what rejected() told of @where is still so; for synced() and
+ * later.
+ * Return: 0: no longer; else a number that stays the same as long as the file's text does.
+ */
+uint64_t manifests_reject_state(const struct manifests *manifests, const char *where);
+
+/**
  * manifests_follow() - from now on reload when a file changes; one change of the folder (a write,
  * an editor's save by rename, a kubectl-style copy of many files) is one manifests_load(), told
  * once it has been quiet for a moment. Call after the first manifests_load().

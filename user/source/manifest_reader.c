@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "source/manifest_reader.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "source/field.h"
+#include "source/json.h"
+#include "source/list_kind.h"
+#include "source/yaml.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+#include "source/text_hash.h"
+
+#define OBJECT_TEXT_MAX 512
+#define KIND_MAX_BYTES	128
+
+/**
+ * struct reader - the state of one run.
+ * @has_unknown: something cannot be used of which the name is not known.
+ */
+struct reader {
+	struct manifest_file *file;
+	const struct manifest_context *context;
+	bool is_quiet;
+	bool has_unknown;
+};
+
+/**
+ * struct candidate - an object of the text that is being looked at.
+ * @namespace, @name: borrowed from the tree; @name is NULL when it is not known.
+ */
+struct candidate {
+	const struct parsed *parsed;
+	enum object_kind kind;
+	const char *namespace;
+	const char *name;
+};
+
+static void note(const struct reader *reader, size_t line, const char *object, const char *text)
+{
+	if (!reader->is_quiet)
+		manifest_reject(reader->context->events, reader->file->path, line, object, text);
+}
+
+static void reject(struct reader *reader, size_t line, const char *object, const char *text)
+{
+	reader->file->n_rejected++;
+	note(reader, line, object, text);
+}
+
+static int reject_unknown(struct reader *reader, size_t line, const char *text)
+{
+	reader->has_unknown = true;
+	reject(reader, line, "", text);
+	return 0;
+}
+
+static const char *candidate_format(const struct candidate *candidate, char *buf, size_t size)
+{
+	if (!candidate->name)
+		return "";
+	return object_format(candidate->kind, candidate->namespace, candidate->name, buf, size);
+}
+
+/* Reads the name as far as it can be read, also when the object is no good. */
+static void identify(const cJSON *json, struct candidate *candidate)
+{
+	const cJSON *metadata = cJSON_GetObjectItemCaseSensitive(json, "metadata");
+	const cJSON *name = cJSON_GetObjectItemCaseSensitive(metadata, "name");
+	const cJSON *namespace = cJSON_GetObjectItemCaseSensitive(metadata, "namespace");
+
+	if (cJSON_IsString(name) && name->valuestring[0])
+		candidate->name = name->valuestring;
+	candidate->namespace = "default";
+	if (candidate->kind == OBJECT_NODE)
+		candidate->namespace = "";
+	else if (cJSON_IsString(namespace) && namespace->valuestring[0])
+		candidate->namespace = namespace->valuestring;
+}
+
+static int add_entry(struct reader *reader, const struct candidate *candidate, struct entry **ret)
+{
+	struct manifest_file *file = reader->file;
+	struct object *object;
+	int r;
+
+	if (file->n_entries == file->max_entries) {
+		size_t max = file->max_entries ? file->max_entries * 2 : 4;
+		struct entry *entries = reallocarray(file->entries, max, sizeof(*entries));
+
+		if (!entries)
+			return -ENOMEM;
+		file->entries = entries;
+		file->max_entries = max;
+	}
+	r = objects_get(reader->context->objects, candidate->kind, candidate->namespace,
+			candidate->name, &object);
+	if (r < 0)
+		return r;
+	object->n_entries++;
+	*ret = &file->entries[file->n_entries++];
+	**ret = (struct entry){
+		.object = object,
+		.line = candidate->parsed->line,
+		.decoded.kind = candidate->kind,
+	};
+	return 0;
+}
+
+static int decode(const struct reader *reader, const struct candidate *candidate,
+		  struct decoded *ret, struct decode_error *ret_error)
+{
+	struct strings *pool = reader->context->objects->pool;
+	const cJSON *json = candidate->parsed->json;
+
+	switch (candidate->kind) {
+	case OBJECT_SERVICE:
+		return decode_service(json, pool, &ret->service, ret_error);
+	case OBJECT_SLICE:
+		return decode_slice(json, pool, &ret->slice, ret_error);
+	case OBJECT_ENDPOINTS:
+		return decode_endpoints(json, pool, &ret->mirror, ret_error);
+	case OBJECT_NODE:
+		return decode_node(json, pool, &ret->node, ret_error);
+	}
+	return 0;
+}
+
+/* Nothing gives such a Service an address here; that is no mistake, but surely not meant. */
+static void note_service(const struct reader *reader, const struct candidate *candidate,
+			 const struct k8s_service *service)
+{
+	const struct parsed *parsed = candidate->parsed;
+	const cJSON *spec = cJSON_GetObjectItemCaseSensitive(parsed->json, "spec");
+	const cJSON *ip = cJSON_GetObjectItemCaseSensitive(spec, "clusterIP");
+	char object[OBJECT_TEXT_MAX];
+
+	if (!service->is_headless || service->is_excluded || service->type == K8S_EXTERNAL_NAME ||
+	    (cJSON_IsString(ip) && ip->valuestring[0]))
+		return;
+	note(reader, parsed->line_of(parsed, spec),
+	     candidate_format(candidate, object, sizeof(object)),
+	     "spec.clusterIP is missing: without an API server nothing allocates it, and without "
+	     "it the Service is not served; add one");
+}
+
+static void note_endpoints(const struct reader *reader, const struct candidate *candidate,
+			   const struct mirror *mirror)
+{
+	char object[OBJECT_TEXT_MAX], text[128];
+
+	if (mirror->n_left_out == 0)
+		return;
+	snprintf(text, sizeof(text), "%zu addresses beyond %d in a subset are left out",
+		 mirror->n_left_out, ENDPOINTS_MAX_ADDRESSES);
+	note(reader, candidate->parsed->line, candidate_format(candidate, object, sizeof(object)),
+	     text);
+}
+
+static void fill_entry(const struct reader *reader, const struct candidate *candidate,
+		       struct entry *entry)
+{
+	const cJSON *json = candidate->parsed->json, *spec, *selector;
+
+	entry->hash = text_hash_json(json);
+	switch (candidate->kind) {
+	case OBJECT_SERVICE:
+		spec = cJSON_GetObjectItemCaseSensitive(json, "spec");
+		selector = cJSON_GetObjectItemCaseSensitive(spec, "selector");
+		entry->has_selector = cJSON_IsObject(selector) && selector->child;
+		note_service(reader, candidate, entry->decoded.service);
+		break;
+	case OBJECT_SLICE:
+		entry->service = strings_ref(entry->decoded.slice->service);
+		break;
+	case OBJECT_ENDPOINTS:
+		entry->is_skipped = entry->decoded.mirror->is_skipped;
+		note_endpoints(reader, candidate, entry->decoded.mirror);
+		break;
+	case OBJECT_NODE:
+		break;
+	}
+}
+
+static int read_known(struct reader *reader, const struct candidate *candidate)
+{
+	const struct parsed *parsed = candidate->parsed;
+	struct decoded decoded = {.kind = candidate->kind};
+	struct decode_error error = {0};
+	char object[OBJECT_TEXT_MAX];
+	struct entry *entry;
+	int r = decode(reader, candidate, &decoded, &error);
+	int r_entry;
+
+	if (r == -EINVAL) {
+		reject(reader, parsed->line_of(parsed, error.node),
+		       candidate_format(candidate, object, sizeof(object)), error.text);
+		if (!candidate->name)
+			reader->has_unknown = true;
+	} else if (r < 0) {
+		return r;
+	}
+	if (!candidate->name)
+		return 0;
+	r_entry = add_entry(reader, candidate, &entry);
+	if (r_entry < 0) {
+		decoded_clear(reader->context->objects->pool, &decoded);
+		return r_entry;
+	}
+	entry->decoded = decoded;
+	entry->is_bad = r < 0;
+	if (r == 0)
+		fill_entry(reader, candidate, entry);
+	return 0;
+}
+
+/* The items of a ServiceList are Services; those of a plain List say what they are. */
+static bool find_kind(const struct parsed *parsed, char *buf, size_t size)
+{
+	const cJSON *kind = cJSON_GetObjectItemCaseSensitive(parsed->json, "kind");
+	size_t len;
+
+	if (cJSON_IsString(kind) && kind->valuestring[0]) {
+		snprintf(buf, size, "%s", kind->valuestring);
+		return true;
+	}
+	if (!parsed->list_kind)
+		return false;
+	len = strlen(parsed->list_kind) - strlen("List");
+	snprintf(buf, size, "%.*s", (int)len, parsed->list_kind);
+	return len > 0;
+}
+
+static int read_object(void *arg, const struct parsed *parsed)
+{
+	const cJSON *json = parsed->json;
+	const cJSON *version = cJSON_GetObjectItemCaseSensitive(json, "apiVersion");
+	struct candidate candidate = {.parsed = parsed};
+	struct reader *reader = arg;
+	char kind[KIND_MAX_BYTES], text[2 * KIND_MAX_BYTES];
+	int r;
+
+	if (!cJSON_IsObject(json))
+		return reject_unknown(reader, parsed->line, "not an object: kind is missing");
+	if (!find_kind(parsed, kind, sizeof(kind)))
+		return reject_unknown(reader, parsed->line, "kind is missing");
+	r = kinds_find(kind, cJSON_IsString(version) ? version->valuestring : NULL,
+		       &candidate.kind);
+	if (r == 0) {
+		log_debug("%s:%zu: kind %s is ignored", reader->file->path, parsed->line, kind);
+		return 0;
+	}
+	if (r < 0) {
+		snprintf(text, sizeof(text),
+			 "apiVersion %.64s of %.32s is not read; write it as %s",
+			 version->valuestring, kind, kinds_api_version(kind));
+		return reject_unknown(reader, parsed->line_of(parsed, version), text);
+	}
+	identify(json, &candidate);
+	if (candidate.kind == OBJECT_NODE && candidate.name &&
+	    strcasecmp(candidate.name, reader->context->node_name) != 0)
+		return 0;
+	return read_known(reader, &candidate);
+}
+
+static int read_error(void *arg, size_t line, const char *text)
+{
+	return reject_unknown(arg, line, text);
+}
+
+/*
+ * Something in the file cannot be told what it is: it may be any of the objects that were there
+ * before and are not now, so these stay as they are.
+ */
+static int keep_missing(struct reader *reader, const struct manifest_file *old)
+{
+	struct objects *objects = reader->context->objects;
+	uint64_t mark = objects_new_mark(objects);
+	int r;
+
+	for (size_t i = 0; i < reader->file->n_entries; i++)
+		reader->file->entries[i].object->mark = mark;
+	for (size_t i = 0; i < old->n_entries; i++) {
+		const struct object_key *key = &old->entries[i].object->key;
+		struct parsed parsed = {.line = old->entries[i].line};
+		struct candidate candidate = {
+			.parsed = &parsed,
+			.kind = (enum object_kind)key->kind,
+			.namespace = key->namespace,
+			.name = key->name,
+		};
+		struct entry *entry;
+
+		if (old->entries[i].object->mark == mark)
+			continue;
+		r = add_entry(reader, &candidate, &entry);
+		if (r < 0)
+			return r;
+		entry->is_bad = true;
+		entry->is_missing = true;
+		entry->object->mark = mark;
+	}
+	return 0;
+}
+
+static bool is_json_name(const char *path)
+{
+	size_t len = strlen(path);
+
+	return len > 5 && strcmp(path + len - 5, ".json") == 0;
+}
+
+int manifest_reader_run(struct manifest_file *file, const struct manifest_file *old,
+			const struct manifest_context *context, bool is_quiet, const char *text,
+			size_t len)
+{
+	struct reader reader = {.file = file, .context = context, .is_quiet = is_quiet};
+	const struct parse_events events = {
+		.object = read_object,
+		.error = read_error,
+		.arg = &reader,
+	};
+	int r;
+
+	r = is_json_name(file->path) ? json_parse(text, len, 1, &events)
+				     : yaml_parse(text, len, &events);
+	if (r < 0)
+		return r;
+	return reader.has_unknown ? keep_missing(&reader, old) : 0;
+}
