@@ -25,8 +25,8 @@ PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null) -lpthread
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wwrite-strings -Wvla -Wundef -Wformat=2
-SAN_FLAGS := $(if $(filter 1,$(SAN)),-fsanitize=address$(,)undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
 , := ,
+SAN_FLAGS := $(if $(filter 1,$(SAN)),-fsanitize=address$(,)undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
 ifeq ($(SAN),1)
 O := build-san
 endif
@@ -42,7 +42,7 @@ ARCHIVES := $(LAYERS:%=$(O)/lib/%.a)
 BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Werror -Wno-missing-declarations \
 	-Wno-unused-parameter -D__TARGET_ARCH_$(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/') \
 	-I$(O)/gen -Iinclude -Ibpf $(shell $(PKG_CONFIG) --cflags libbpf 2>/dev/null)
-SKELETONS := $(O)/gen/sock.skel.h $(O)/gen/sock_compat.skel.h
+SKELETONS := $(O)/gen/sock.skel.h $(O)/gen/sock_compat.skel.h $(O)/gen/overflow.skel.h
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(sort $(wildcard tests/unit/*/test_*.c)))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(O)/tests/bpf/%,$(sort $(wildcard tests/bpf/test_*.c)))
@@ -80,8 +80,8 @@ $(O)/user/%.o: user/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-# Only object.c sees the generated skeletons.
-$(O)/user/datapath/object.o: $(SKELETONS)
+# Only object.c and overflow.c see the generated skeletons.
+$(O)/user/datapath/object.o $(O)/user/datapath/overflow.o: $(SKELETONS)
 
 $(O)/gen/vmlinux.h:
 	$(call say,BTF,$@)
@@ -138,9 +138,10 @@ $(O)/tests/net/%: tests/net/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -Iinclude $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< -lm -lpthread
 
-$(O)/tests/bench/%: tests/bench/%.c
+$(O)/tests/bench/%: tests/bench/%.c $(ARCHIVES)
 	$(call say,CC,$<)
-	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -Iinclude $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(PKG_LIBS) -lm
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MF $@.d -o $@ $< \
+		-Wl,--start-group $(ARCHIVES) -Wl,--end-group $(PKG_LIBS)
 
 tests: all $(UNIT_TESTS) $(BPF_TESTS) $(NET_TOOLS)
 
@@ -159,8 +160,8 @@ check-net: all $(NET_TOOLS) ## run the tests with real sockets only
 check-kernels: tests ## run the tests under other kernels in qemu; KERNELS="bullseye bookworm trixie sid"
 	$(Q)O=$(O) scripts/check-kernels.sh $(KERNELS)
 
-lint: $(O)/gen/vmlinux.h $(SKELETONS) ## clang-format, clang-tidy, sparse, gcc -fanalyzer, shellcheck, layer check
-	$(Q)O=$(O) ALL_CFLAGS="$(subst ",\",$(ALL_CFLAGS))" BPF_CFLAGS="$(BPF_CFLAGS)" scripts/lint.sh
+lint: $(O)/gen/vmlinux.h $(SKELETONS) $(BPF_PROBES) ## static checks; CHECKS="format clang_tidy" runs only these
+	$(Q)O=$(O) ALL_CFLAGS="$(subst ",\",$(ALL_CFLAGS))" BPF_CFLAGS="$(BPF_CFLAGS)" scripts/lint.sh $(CHECKS)
 
 fmt: ## format all C sources in place
 	$(Q)clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
@@ -169,7 +170,7 @@ demo: all ## show the main job in private namespaces, in under a minute
 	$(Q)O=$(O) scripts/demo.sh --no-install
 
 bench-connect: all $(BENCH_TOOLS) ## cost of the socket programs, and of connect+close
-	$(Q)O=$(O) tests/bench/connect.sh
+	$(Q)$(O)/tests/bench/connect $(ROUNDS)
 
 bench-load: all $(BENCH_TOOLS) ## load time, memory and time of one change, 10,000 Services x 25 endpoints
 	$(Q)O=$(O) tests/bench/load.sh

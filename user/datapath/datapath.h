@@ -16,6 +16,7 @@
 #include "svcbpf/abi.h"
 
 struct datapath;
+struct stale_udp_result;
 
 #define DATAPATH_DEFAULT_PIN_DIR      "/sys/fs/bpf/svcbpf"
 #define DATAPATH_DEFAULT_MAX_SERVICES 65536u
@@ -97,6 +98,12 @@ int datapath_grace_fd(const struct datapath *datapath);
 /** datapath_grace_done() - take back what a finished grace period has freed. */
 void datapath_grace_done(struct datapath *datapath);
 
+/**
+ * datapath_wants_commit() - whether something came free that service ports which did not fit may
+ * use now: datapath_commit(datapath, false) tries them again. Ask after datapath_grace_done().
+ */
+bool datapath_wants_commit(const struct datapath *datapath);
+
 /** datapath_n_written() - map entries written by the last datapath_commit(). */
 uint64_t datapath_n_written(const struct datapath *datapath);
 
@@ -105,6 +112,12 @@ uint64_t datapath_n_written(const struct datapath *datapath);
 void datapath_for_each_problem(const struct datapath *datapath,
 			       void (*fn)(void *arg, const char *service, const char *text),
 			       void *arg);
+
+/**
+ * datapath_stale_udp() - what the sweeps for stale UDP sockets (rule R39) did, all together.
+ * Return: false when there was none yet, or the kernel cannot destroy sockets.
+ */
+bool datapath_stale_udp(const struct datapath *datapath, struct stale_udp_result *ret_result);
 
 /**
  * datapath_set_problems() - keep these lines for `svcbpf status` (at most SVC_MAX_PROBLEMS).

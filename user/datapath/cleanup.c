@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Removing everything that was ever pinned in a pin directory. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "datapath/attach.h"
+#include "datapath/error.h"
+#include "datapath/pin.h"
+#include "util/cleanup.h"
+
+static int remove_links(const char *pin_dir, struct datapath_error *ret_error)
+{
+	char links_dir[PIN_PATH_BYTES];
+	int r;
+
+	pin_links_dir(pin_dir, links_dir);
+	r = attach_remove(links_dir, ret_error);
+	if (r < 0)
+		return r;
+	if (rmdir(links_dir) && errno != ENOENT) {
+		r = -errno;
+		return error_set(ret_error, r, "cannot remove %s: %s", links_dir, strerror(-r));
+	}
+	return 0;
+}
+
+static int remove_maps(const char *pin_dir)
+{
+	char maps_dir[PIN_PATH_BYTES];
+	int r;
+
+	r = pin_remove_other_abis(pin_dir);
+	return r < 0 ? r : pin_remove_maps(pin_maps_dir(pin_dir, maps_dir));
+}
+
+int datapath_cleanup(const char *pin_dir, struct datapath_error *ret_error)
+{
+	_close_ int lock_fd = -1;
+	int r;
+
+	if (access(pin_dir, F_OK))
+		return error_set(ret_error, -ENOENT, "%s: nothing is there", pin_dir);
+	r = pin_lock(pin_dir, &lock_fd, ret_error);
+	if (!r)
+		r = remove_links(pin_dir, ret_error);
+	if (r < 0)
+		return r;
+	r = remove_maps(pin_dir);
+	if (!r && rmdir(pin_dir))
+		r = -errno;
+	if (r == -ENOTEMPTY)
+		return error_set(ret_error, r, "%s holds something that is not svcbpf's", pin_dir);
+	if (r < 0)
+		return error_set(ret_error, r, "cannot empty %s: %s", pin_dir, strerror(-r));
+	return 0;
+}

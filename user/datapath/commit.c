@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A commit writes what is staged in an order in which readers see the old Service or the new one:
+ *
+ *	names, source ranges, blocks	nobody looks there yet
+ *	slots' words			new slots are whole before a frontend leads to them
+ *	filter bits, new frontends
+ *	dead frontends, filter bits
+ *	one grace period for all	then blocks, slots and ids are free again
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "datapath/adopt.h"
+#include "datapath/blocks.h"
+#include "datapath/health.h"
+#include "datapath/internal.h"
+#include "datapath/plan.h"
+#include "datapath/publish.h"
+#include "datapath/ranges.h"
+#include "datapath/serving.h"
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+static void keep_first(int *first, int r)
+{
+	if (r < 0 && !*first)
+		*first = r;
+}
+
+/* Odd while a sync is being written; an agent that died in one left it odd. */
+static void begin_sync(struct svc_meta *meta)
+{
+	__atomic_store_n(&meta->sync_open, meta->sync_open | 1, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+static void end_sync(struct datapath *datapath, uint64_t start_ns)
+{
+	struct svc_meta *meta = datapath->maps.meta;
+
+	meta->next_service_id = ids_next(datapath->shadow.service_ids);
+	meta->next_backend_id = ids_next(datapath->shadow.backend_ids);
+	meta->last_sync_ns = clock_ns(CLOCK_REALTIME);
+	meta->last_sync_duration_ns = clock_ns(CLOCK_MONOTONIC) - start_ns;
+	__atomic_store_n(&meta->sync_count, meta->sync_count + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&meta->sync_open, meta->sync_open + 1, __ATOMIC_RELEASE);
+}
+
+/* The first commit clears what a crash may have left, after a grace period since then. */
+static int settle(struct datapath *datapath)
+{
+	int r;
+
+	if (datapath->is_settled)
+		return 0;
+	grace_wait(datapath->grace, datapath->seq);
+	r = adopt_settle(&datapath->shadow);
+	datapath->is_settled = !r;
+	return r;
+}
+
+/* The self-test's service ports are staged like all others, once. */
+static int stage_selftest(struct datapath *datapath)
+{
+	const struct service_port *ports;
+	struct svc_service_info info;
+	size_t n_ports, i;
+	int r;
+
+	if (!datapath->selftest || datapath->is_selftest_staged)
+		return 0;
+	ports = selftest_ports(datapath->selftest, &n_ports);
+	for (i = 0; i < n_ports; i++) {
+		r = convert_info(&ports[i].key, &info);
+		if (!r)
+			r = stage_put(&datapath->stage, &info, &ports[i]);
+		if (r < 0)
+			return r;
+	}
+	datapath->is_selftest_staged = true;
+	return 0;
+}
+
+/* Everything adopted that nobody has put: staged as removed. */
+static int stage_leftovers(struct datapath *datapath)
+{
+	struct shadow_port *port, *next;
+	int r;
+
+	HASH_ITER(hh, datapath->shadow.ports, port, next) {
+		if (port->is_wanted || port->is_dead || stage_find(&datapath->stage, &port->info))
+			continue;
+		r = stage_put(&datapath->stage, &port->info, NULL);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* What does not fit keeps its problem and a copy of itself; that is no failure of the commit. */
+static void plan_all(struct datapath *datapath, int *first)
+{
+	struct staged *staged, *next;
+	int r;
+
+	HASH_ITER(hh, datapath->stage.table, staged, next) {
+		r = plan_port(&datapath->shadow, staged);
+		staged->is_failed = r < 0;
+		if (r != -ENOSPC && r != -E2BIG)
+			keep_first(first, r);
+	}
+}
+
+/* Source ranges that are not wanted: gone at once while others stay, else after readers are. */
+static void trim_ranges(struct shadow *shadow, const struct staged *staged)
+{
+	struct shadow_port *target = staged->target;
+
+	target->has_ranges = staged->port->n_source_ranges > 0;
+	if (target->has_ranges)
+		ranges_trim(shadow, target, staged->port->source_ranges,
+			    staged->port->n_source_ranges);
+	else if (target->n_ranges)
+		shadow_add_garbage(shadow, &(struct shadow_garbage){.rangeless = target});
+}
+
+static int publish_port(struct datapath *datapath, struct staged *staged)
+{
+	struct shadow *shadow = &datapath->shadow;
+	const struct shadow_frontend *frontend;
+	int i;
+
+	for (frontend = staged->target->frontends; frontend; frontend = frontend->next)
+		publish_slot(shadow, frontend, staged->port, staged->lists);
+	for (i = 0; i < N_LISTS; i++) {
+		staged->target->lists[i] = staged->lists[i];
+		blocks_unref(shadow, staged->info.family, staged->lists[i]);
+	}
+	trim_ranges(shadow, staged);
+	return serving_update(datapath, staged->target, staged->port);
+}
+
+static void publish_all(struct datapath *datapath, int *first)
+{
+	struct staged *staged, *next;
+
+	HASH_ITER(hh, datapath->stage.table, staged, next) {
+		if (staged->port && !staged->is_failed)
+			keep_first(first, publish_port(datapath, staged));
+	}
+}
+
+static int insert_frontends(struct datapath *datapath, struct staged *staged)
+{
+	struct shadow_frontend *frontend;
+	int r, first = 0;
+
+	for (frontend = staged->target->frontends; frontend; frontend = frontend->next) {
+		if (frontend->is_inserted)
+			continue;
+		if (datapath->deleted_seq)
+			grace_wait(datapath->grace, datapath->deleted_seq);
+		datapath->deleted_seq = 0;
+		r = publish_insert(&datapath->shadow, frontend);
+		keep_first(&first, r);
+	}
+	if (first < 0) {
+		snprintf(staged->problem, sizeof(staged->problem),
+			 "the kernel refused a frontend: %s", strerror(-first));
+		staged->is_failed = true;
+	}
+	return first;
+}
+
+static void insert_all(struct datapath *datapath, int *first)
+{
+	struct staged *staged, *next;
+
+	HASH_ITER(hh, datapath->stage.table, staged, next) {
+		if (staged->port && !staged->is_failed)
+			keep_first(first, insert_frontends(datapath, staged));
+	}
+}
+
+static void delete_orphans(struct datapath *datapath, int *first)
+{
+	struct shadow *shadow = &datapath->shadow;
+	struct shadow_frontend *frontend, *next;
+
+	for (frontend = shadow->orphans; frontend; frontend = next) {
+		next = frontend->next;
+		datapath->deleted_seq = shadow->seq;
+		keep_first(first, publish_delete(shadow, frontend));
+	}
+}
+
+/* Names go after the last frontend; the id only after the grace period. */
+static int bury_port(struct shadow *shadow, struct shadow_port *port)
+{
+	int r;
+
+	if (!port || port->is_dead || port->frontends)
+		return 0;
+	if (port->has_info) {
+		r = maps_delete(shadow->maps, MAP_SERVICE_INFO, &port->id);
+		if (r < 0)
+			return r;
+	}
+	port->has_info = false;
+	port->has_ranges = false;
+	shadow_kill_port(shadow, port);
+	return 0;
+}
+
+static void bury_all(struct datapath *datapath, int *first)
+{
+	struct staged *staged, *next;
+
+	HASH_ITER(hh, datapath->stage.table, staged, next) {
+		if (!staged->port)
+			keep_first(first, bury_port(&datapath->shadow, staged->target));
+	}
+}
+
+/* What is written is forgotten, what is not is tried again by the next commit. */
+static void unstage_all(struct datapath *datapath, int *first)
+{
+	struct staged *staged, *next;
+	int r;
+
+	HASH_ITER(hh, datapath->stage.table, staged, next) {
+		r = staged->is_failed ? stage_keep(staged) : 0;
+		keep_first(first, r);
+		if (!staged->is_failed || r < 0)
+			stage_drop(&datapath->stage, staged);
+	}
+}
+
+/* Asks for the grace period when something waits for it. */
+static int request_grace(struct datapath *datapath)
+{
+	const struct shadow *shadow = &datapath->shadow;
+
+	if (datapath->deleted_seq == shadow->seq || shadow_has_garbage(shadow, shadow->seq) ||
+	    datapath->is_sweep_due) {
+		datapath->seq = shadow->seq;
+		grace_request(datapath->grace, datapath->seq);
+	}
+	if (!datapath->is_sweep_due)
+		return 0;
+	datapath->is_sweep_due = false;
+	return sweeper_start(datapath->sweeper, datapath->seq);
+}
+
+/* Return: 0; the first error; all that could be written is. */
+static int write_staged(struct datapath *datapath, bool is_complete)
+{
+	int first = 0;
+
+	datapath->shadow.seq = datapath->seq + 1;
+	plan_all(datapath, &first);
+	publish_all(datapath, &first);
+	insert_all(datapath, &first);
+	delete_orphans(datapath, &first);
+	bury_all(datapath, &first);
+	unstage_all(datapath, &first);
+	keep_first(&first, health_commit(&datapath->shadow, is_complete));
+	if (is_complete)
+		keep_first(&first, serving_complete(datapath));
+	keep_first(&first, request_grace(datapath));
+	return first;
+}
+
+int datapath_commit(struct datapath *datapath, bool is_complete)
+{
+	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC), n_before = datapath->maps.n_written;
+	int r;
+
+	datapath_grace_done(datapath);
+	datapath->has_space = false;
+	begin_sync(datapath->maps.meta);
+	r = settle(datapath);
+	if (!r)
+		r = stage_selftest(datapath);
+	if (!r && is_complete)
+		r = stage_leftovers(datapath);
+	if (!r)
+		r = write_staged(datapath, is_complete);
+	end_sync(datapath, start_ns);
+	datapath->n_written = datapath->maps.n_written - n_before;
+	return r;
+}

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening and closing for the agent, and what is not part of a commit. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "datapath/adopt.h"
+#include "datapath/attach.h"
+#include "datapath/error.h"
+#include "datapath/health.h"
+#include "datapath/internal.h"
+#include "datapath/pin.h"
+#include "datapath/require.h"
+#include "util/cleanup.h"
+
+#define MIN_SERVICES 16u
+#define MAX_SERVICES (1u << 24)
+#define MIN_BACKENDS 16u
+#define MAX_BACKENDS (1u << 27)
+
+static uint64_t realtime_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+static void copy_text(char *ret, size_t size_bytes, const char *text)
+{
+	memset(ret, 0, size_bytes);
+	snprintf(ret, size_bytes, "%s", text ? text : "");
+}
+
+static int check_options(const struct datapath_options *options, struct datapath_error *ret_error)
+{
+	if (options->max_services < MIN_SERVICES || options->max_services > MAX_SERVICES)
+		return error_set(ret_error, -EINVAL, "--max-services %u: must be %u to %u",
+				 options->max_services, MIN_SERVICES, MAX_SERVICES);
+	if (options->max_backends < MIN_BACKENDS || options->max_backends > MAX_BACKENDS)
+		return error_set(ret_error, -EINVAL, "--max-backends %u: must be %u to %u",
+				 options->max_backends, MIN_BACKENDS, MAX_BACKENDS);
+	return 0;
+}
+
+static int alloc_datapath(const struct datapath_options *options, struct datapath **ret)
+{
+	struct datapath *datapath = calloc(1, sizeof(*datapath));
+
+	if (!datapath)
+		return -ENOMEM;
+	datapath->lock_fd = -1;
+	maps_init(&datapath->maps);
+	datapath->pin_dir = strdup(options->pin_dir);
+	datapath->cgroup = strdup(options->cgroup ? options->cgroup : "");
+	if (!datapath->pin_dir || !datapath->cgroup) {
+		datapath_close(datapath);
+		return -ENOMEM;
+	}
+	*ret = datapath;
+	return 0;
+}
+
+static void note_capacities(struct datapath *datapath, const struct datapath_options *options)
+{
+	uint32_t n_services = datapath->maps.capacities[MAP_SERVICES];
+	uint32_t n_backends = datapath->maps.capacities[MAP_BACKENDS4];
+
+	if (n_services == options->max_services && n_backends == options->max_backends)
+		return;
+	snprintf(datapath->note, sizeof(datapath->note),
+		 "the maps were made with --max-services %u --max-backends %u; %u and %u take "
+		 "effect after \"svcbpf cleanup\"",
+		 n_services, n_backends, options->max_services, options->max_backends);
+}
+
+static void describe(struct datapath *datapath, const struct datapath_options *options,
+		     uint32_t features)
+{
+	struct svc_meta *meta = datapath->maps.meta;
+
+	meta->abi = SVC_ABI_VERSION;
+	meta->max_services = datapath->maps.capacities[MAP_SERVICES];
+	meta->max_backends = datapath->maps.capacities[MAP_BACKENDS4];
+	meta->features = features;
+	meta->agent_pid = (uint32_t)getpid();
+	meta->start_ns = realtime_ns();
+	copy_text(meta->node, sizeof(meta->node), options->node);
+	copy_text(meta->version, sizeof(meta->version), options->version);
+	__atomic_store_n(&meta->magic, SVC_META_MAGIC, __ATOMIC_RELEASE);
+}
+
+/* Maps first, then the programs, then the pins: a host that cannot load them keeps nothing. */
+static int open_maps(struct datapath *datapath, const struct datapath_options *options,
+		     uint32_t features, bool is_loading, struct datapath_error *ret_error)
+{
+	char dir[PIN_PATH_BYTES];
+	int r;
+
+	pin_maps_dir(datapath->pin_dir, dir);
+	r = maps_open(&datapath->maps, dir, options->max_services, options->max_backends,
+		      ret_error);
+	if (!r && is_loading)
+		r = object_load(&datapath->maps, features, &datapath->object, ret_error);
+	if (!r)
+		r = pin_make_dirs(datapath->pin_dir, ret_error);
+	if (!r)
+		r = maps_pin(&datapath->maps, dir, ret_error);
+	return r;
+}
+
+static int adopt(struct datapath *datapath, struct datapath_error *ret_error)
+{
+	int r;
+
+	r = shadow_init(&datapath->shadow, &datapath->maps);
+	if (!r)
+		r = adopt_read(&datapath->shadow);
+	if (r == -EUCLEAN)
+		return error_set(ret_error, r,
+				 "the maps in %s contradict each other: run \"svcbpf cleanup\"",
+				 datapath->pin_dir);
+	if (r < 0)
+		return error_set(ret_error, r, "cannot read the maps in %s: %s", datapath->pin_dir,
+				 strerror(-r));
+	return 0;
+}
+
+/* The first grace period is for what an agent before this one deleted just before it died. */
+static int start_threads(struct datapath *datapath, uint32_t features,
+			 struct datapath_error *ret_error)
+{
+	int r;
+
+	r = grace_new(&datapath->grace);
+	if (!r && features & SVC_FEATURE_SOCK_DESTROY)
+		r = sweeper_new(datapath->grace, &datapath->maps, features & SVC_FEATURE_CMPXCHG,
+				&datapath->sweeper);
+	if (r < 0)
+		return error_set(ret_error, r, "cannot start a thread: %s", strerror(-r));
+	datapath->seq = datapath->deleted_seq = 1;
+	grace_request(datapath->grace, datapath->seq);
+	return 0;
+}
+
+static int fill(struct datapath *datapath, const struct datapath_options *options, bool is_loading,
+		struct datapath_error *ret_error)
+{
+	uint32_t features;
+	int r;
+
+	r = pin_lock(options->pin_dir, &datapath->lock_fd, ret_error);
+	if (r < 0)
+		return r;
+	features = is_loading ? require_probe_features() : 0;
+	r = open_maps(datapath, options, features, is_loading, ret_error);
+	if (!r)
+		r = adopt(datapath, ret_error);
+	if (!r)
+		r = start_threads(datapath, features, ret_error);
+	if (r < 0)
+		return r;
+	note_capacities(datapath, options);
+	describe(datapath, options, features);
+	if (is_loading)
+		datapath->selftest_error = selftest_open(&datapath->selftest);
+	return 0;
+}
+
+static int open_datapath(const struct datapath_options *options, bool is_loading,
+			 struct datapath **ret, struct datapath_error *ret_error)
+{
+	struct datapath *datapath;
+	int r;
+
+	r = check_options(options, ret_error);
+	if (!r)
+		r = require_kernel(NULL, ret_error);
+	if (!r)
+		r = require_capabilities(ret_error);
+	if (r < 0)
+		return r;
+	r = alloc_datapath(options, &datapath);
+	if (r < 0)
+		return error_set(ret_error, r, "out of memory");
+	r = fill(datapath, options, is_loading, ret_error);
+	if (r < 0) {
+		if (datapath->lock_fd >= 0)
+			pin_remove_empty(options->pin_dir);
+		datapath_close(datapath);
+		return r;
+	}
+	*ret = datapath;
+	return 0;
+}
+
+int datapath_open(const struct datapath_options *options, struct datapath **ret,
+		  struct datapath_error *ret_error)
+{
+	return open_datapath(options, true, ret, ret_error);
+}
+
+int datapath_open_unloaded(const struct datapath_options *options, struct datapath **ret,
+			   struct datapath_error *ret_error)
+{
+	return open_datapath(options, false, ret, ret_error);
+}
+
+void datapath_close(struct datapath *datapath)
+{
+	if (!datapath)
+		return;
+	sweeper_free(datapath->sweeper);
+	grace_free(datapath->grace);
+	selftest_close(datapath->selftest);
+	object_free(datapath->object);
+	stage_clear(&datapath->stage);
+	shadow_clear(&datapath->shadow);
+	maps_close(&datapath->maps);
+	cleanup_close(&datapath->lock_fd);
+	free(datapath->pin_dir);
+	free(datapath->cgroup);
+	free(datapath);
+}
+
+void datapath_set_zone(struct datapath *datapath, const char *zone)
+{
+	struct svc_meta *meta = datapath->maps.meta;
+
+	copy_text(meta->zone, sizeof(meta->zone), zone);
+}
+
+int datapath_put(struct datapath *datapath, const struct service_port *port)
+{
+	struct svc_service_info info;
+	int r;
+
+	r = convert_info(&port->key, &info);
+	if (r < 0)
+		return r;
+	return stage_put(&datapath->stage, &info, port);
+}
+
+int datapath_remove(struct datapath *datapath, const struct service_port_key *key)
+{
+	struct svc_service_info info;
+
+	if (convert_info(key, &info) < 0)
+		return 0; /* was never put */
+	return stage_put(&datapath->stage, &info, NULL);
+}
+
+int datapath_put_health(struct datapath *datapath, const struct health_check *check)
+{
+	return health_put(&datapath->shadow, check);
+}
+
+int datapath_grace_fd(const struct datapath *datapath)
+{
+	return grace_fd(datapath->grace);
+}
+
+void datapath_grace_done(struct datapath *datapath)
+{
+	if (shadow_collect(&datapath->shadow, grace_done(datapath->grace)))
+		datapath->has_space = true;
+}
+
+bool datapath_wants_commit(const struct datapath *datapath)
+{
+	const struct staged *staged;
+
+	for (staged = datapath->stage.table; staged; staged = staged->hh.next) {
+		if (staged->is_failed)
+			return datapath->has_space;
+	}
+	return false;
+}
+
+uint64_t datapath_n_written(const struct datapath *datapath)
+{
+	return datapath->n_written;
+}
+
+bool datapath_stale_udp(const struct datapath *datapath, struct stale_udp_result *ret_result)
+{
+	return datapath->sweeper && sweeper_result(datapath->sweeper, ret_result) > 0;
+}
+
+void datapath_for_each_problem(const struct datapath *datapath,
+			       void (*fn)(void *arg, const char *service, const char *text),
+			       void *arg)
+{
+	const struct staged *staged;
+	char service[136];
+
+	if (datapath->note[0])
+		fn(arg, "capacity", datapath->note);
+	for (staged = datapath->stage.table; staged; staged = staged->hh.next) {
+		if (!staged->problem[0])
+			continue;
+		snprintf(service, sizeof(service), "%s/%s", staged->info.namespace,
+			 staged->info.name);
+		fn(arg, service, staged->problem);
+	}
+}
+
+int datapath_set_problems(struct datapath *datapath, const char *const *lines, size_t n_lines)
+{
+	struct svc_problem problem;
+	uint32_t i, n;
+	int r;
+
+	n = n_lines < SVC_MAX_PROBLEMS ? (uint32_t)n_lines : SVC_MAX_PROBLEMS;
+	for (i = 0; i < n; i++) {
+		copy_text(problem.text, sizeof(problem.text), lines[i]);
+		r = maps_insert(&datapath->maps, MAP_PROBLEMS, &i, &problem);
+		if (r < 0)
+			return r;
+	}
+	__atomic_store_n(&datapath->maps.meta->n_problems, n, __ATOMIC_RELEASE);
+	return 0;
+}
+
+int datapath_attach(struct datapath *datapath, struct datapath_error *ret_error)
+{
+	char links_dir[PIN_PATH_BYTES];
+	struct attach_request request = {
+		.object = datapath->object,
+		.links_dir = pin_links_dir(datapath->pin_dir, links_dir),
+		.cgroup = datapath->cgroup,
+	};
+	struct svc_meta *meta = datapath->maps.meta;
+	_close_ int cgroup_fd = -1;
+	int r;
+
+	if (!datapath->object)
+		return error_set(ret_error, -EINVAL, "the programs are not loaded");
+	cgroup_fd = attach_open_cgroup(datapath->cgroup, &request.cgroup_id, ret_error);
+	if (cgroup_fd < 0)
+		return cgroup_fd;
+	request.cgroup_fd = cgroup_fd;
+	r = attach_all(&request, ret_error);
+	if (r < 0)
+		return r;
+	meta->cgroup_id = request.cgroup_id;
+	copy_text(meta->cgroup_path, sizeof(meta->cgroup_path), datapath->cgroup);
+	r = pin_remove_other_abis(datapath->pin_dir);
+	if (r < 0)
+		return error_set(ret_error, r, "cannot remove an older version's maps in %s: %s",
+				 datapath->pin_dir, strerror(-r));
+	return 0;
+}
+
+static int run_selftest(struct datapath *datapath, struct datapath_error *ret_error)
+{
+	struct selftest_result result;
+	int r;
+
+	if (!datapath->selftest)
+		return error_set(ret_error, datapath->selftest_error,
+				 "not tested: cannot open a socket on loopback: %s",
+				 strerror(-datapath->selftest_error));
+	r = selftest_run(datapath->selftest, datapath->cgroup, SELFTEST_TIMEOUT_MS, &result);
+	if (r < 0)
+		return error_set(ret_error, r, "not tested: cannot start a process: %s",
+				 strerror(-r));
+	if (result.outcome == SELFTEST_PASSED)
+		return 0;
+	return error_set(ret_error,
+			 result.outcome == SELFTEST_FAILED ? -EHOSTUNREACH : result.error, "%s",
+			 result.text);
+}
+
+int datapath_selftest(struct datapath *datapath, struct datapath_error *ret_error)
+{
+	struct svc_meta *meta = datapath->maps.meta;
+	int r;
+
+	r = run_selftest(datapath, ret_error);
+	meta->selftest_result = r;
+	meta->selftest_ns = realtime_ns();
+	return r;
+}

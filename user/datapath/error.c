@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "datapath/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+int error_set(struct datapath_error *error, int r, const char *format, ...)
+{
+	va_list args;
+
+	if (!error)
+		return r;
+	va_start(args, format);
+	vsnprintf(error->text, sizeof(error->text), format, args);
+	va_end(args);
+	return r;
+}

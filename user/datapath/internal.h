@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* struct datapath, for the files that implement datapath.h and for their tests. */
+#ifndef SVCBPF_DATAPATH_INTERNAL_H
+#define SVCBPF_DATAPATH_INTERNAL_H
+
+#include "datapath/datapath.h"
+#include "datapath/grace.h"
+#include "datapath/maps.h"
+#include "datapath/object.h"
+#include "datapath/selftest.h"
+#include "datapath/shadow.h"
+#include "datapath/stage.h"
+#include "datapath/sweeper.h"
+
+/**
+ * struct datapath - an agent's hold on a pin directory.
+ * @note: about capacities that differ from the options; "" when there is nothing to say.
+ * @object: the loaded programs; NULL when opened without them.
+ * @selftest: NULL when its sockets could not be opened; @selftest_error says why.
+ * @seq: last grace period asked for.  @deleted_seq: the one that ends the last deletion from a hash
+ *	that programs read: nothing may be inserted there before it has passed, as the kernel reuses
+ *	deleted elements at once.
+ * @is_settled: what a crash may have left was cleared.
+ * @is_complete: a complete commit was made.  @is_sweep_due: the commit under way added to @sweeper.
+ * @has_space: something came free since the last commit.
+ * @n_written: by the last commit.
+ */
+struct datapath {
+	char *pin_dir;
+	char *cgroup;
+	int lock_fd;
+	char note[256];
+	struct maps maps;
+	struct shadow shadow;
+	struct stage stage;
+	struct grace *grace;
+	struct sweeper *sweeper;
+	struct object *object;
+	struct selftest *selftest;
+	int selftest_error;
+	uint64_t seq;
+	uint64_t deleted_seq;
+	bool is_settled;
+	bool is_complete;
+	bool is_sweep_due;
+	bool is_selftest_staged;
+	bool has_space;
+	uint64_t n_written;
+};
+
+/**
+ * datapath_open_unloaded() - datapath_open() without the programs: nothing can be attached.
+ */
+int datapath_open_unloaded(const struct datapath_options *options, struct datapath **ret,
+			   struct datapath_error *ret_error);
+
+#endif

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "datapath/maps.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "datapath/error.h"
+#include "svcbpf/counters.h"
+#include "util/cleanup.h"
+
+#define PATH_BYTES 4352
+
+/* Rows that differ in name and value only. */
+#define MAPPED_ARRAY(value_size)                                                                   \
+	.type = BPF_MAP_TYPE_ARRAY, .key_size_bytes = sizeof(uint32_t),                            \
+	.value_size_bytes = (value_size), .flags = BPF_F_MMAPABLE
+#define HASH_OF(map_type, key, value_size)                                                         \
+	.type = (map_type), .key_size_bytes = sizeof(key), .value_size_bytes = (value_size)
+
+static const struct map_spec specs[N_MAPS] = {
+	[MAP_FRONTENDS4] = {"frontends4", HASH_OF(BPF_MAP_TYPE_HASH, struct svc_frontend4, 4),
+			    .per_service = 2},
+	[MAP_FRONTENDS6] = {"frontends6", HASH_OF(BPF_MAP_TYPE_HASH, struct svc_frontend6, 4),
+			    .per_service = 2},
+	[MAP_SERVICES] = {"services", MAPPED_ARRAY(sizeof(struct svc_service)), .per_service = 1},
+	[MAP_BACKENDS4] = {"backends4", MAPPED_ARRAY(sizeof(struct svc_backend4)),
+			   .per_backend = 1},
+	[MAP_BACKENDS6] = {"backends6", MAPPED_ARRAY(sizeof(struct svc_backend6)),
+			   .per_backend = 1},
+	[MAP_BACKEND_IDS4] = {"backend_ids4", MAPPED_ARRAY(sizeof(uint64_t)), .per_backend = 1},
+	[MAP_BACKEND_IDS6] = {"backend_ids6", MAPPED_ARRAY(sizeof(uint64_t)), .per_backend = 1},
+	[MAP_AFFINITY] = {"affinity",
+			  HASH_OF(BPF_MAP_TYPE_LRU_HASH, struct svc_affinity_key,
+				  sizeof(struct svc_affinity)),
+			  .fixed = 65536},
+	[MAP_REV_OWNERS] = {"rev_owners", MAPPED_ARRAY(sizeof(uint64_t)), .fixed = SVC_REV_SLOTS},
+	[MAP_REV_SLOTS] = {"rev_slots", MAPPED_ARRAY(sizeof(struct svc_rev)),
+			   .fixed = SVC_REV_SLOTS},
+	[MAP_REV_MORE] = {"rev_more",
+			  HASH_OF(BPF_MAP_TYPE_LRU_HASH, struct svc_rev_key,
+				  sizeof(struct svc_rev_value)),
+			  .fixed = 65536},
+	[MAP_REV_STORAGE] = {"rev_storage", BPF_MAP_TYPE_SK_STORAGE, sizeof(int),
+			     sizeof(struct svc_rev), .flags = BPF_F_NO_PREALLOC,
+			     .is_from_object = true},
+	[MAP_NODE_ADDRS] = {"node_addrs", HASH_OF(BPF_MAP_TYPE_HASH, struct svc_node_addr, 4),
+			    .fixed = 4096},
+	[MAP_ADDR_FILTER] = {"addr_filter", MAPPED_ARRAY(sizeof(uint64_t)),
+			     .fixed = SVC_FILTER_WORDS},
+	[MAP_NODEPORT_FILTER] = {"nodeport_filter", MAPPED_ARRAY(sizeof(uint64_t)),
+				 .fixed = SVC_FILTER_WORDS},
+	[MAP_COUNTERS] = {"counters", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t), sizeof(uint64_t),
+			  .fixed = SVC_N_COUNTERS},
+	[MAP_SERVICE_INFO] = {"service_info",
+			      HASH_OF(BPF_MAP_TYPE_HASH, uint32_t, sizeof(struct svc_service_info)),
+			      .flags = BPF_F_NO_PREALLOC, .per_service = 1},
+	[MAP_SOURCE_RANGES] = {"source_ranges",
+			       HASH_OF(BPF_MAP_TYPE_LPM_TRIE, struct svc_source_range, 4),
+			       .flags = BPF_F_NO_PREALLOC, .per_service = 1},
+	[MAP_HEALTH_CHECKS] = {"health_checks",
+			       HASH_OF(BPF_MAP_TYPE_HASH, struct svc_health_key,
+				       sizeof(struct svc_health)),
+			       .flags = BPF_F_NO_PREALLOC, .per_service = 1},
+	[MAP_META] = {"meta", MAPPED_ARRAY(sizeof(struct svc_meta)), .fixed = 1},
+	[MAP_PROBLEMS] = {"problems", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t),
+			  sizeof(struct svc_problem), .fixed = SVC_MAX_PROBLEMS},
+};
+
+const struct map_spec *maps_spec(enum map_id id)
+{
+	return &specs[id];
+}
+
+enum map_id maps_find(const char *name)
+{
+	int id;
+
+	for (id = 0; id < N_MAPS; id++) {
+		if (!strcmp(specs[id].name, name))
+			break;
+	}
+	return (enum map_id)id;
+}
+
+void maps_init(struct maps *maps)
+{
+	int id;
+
+	memset(maps, 0, sizeof(*maps));
+	for (id = 0; id < N_MAPS; id++)
+		maps->fds[id] = -1;
+}
+
+static size_t area_size_bytes(const struct maps *maps, int id)
+{
+	size_t stride = (specs[id].value_size_bytes + 7u) & ~(size_t)7;
+
+	return stride * maps->capacities[id];
+}
+
+void maps_close(struct maps *maps)
+{
+	int id;
+
+	for (id = 0; id < N_MAPS; id++) {
+		if (maps->areas[id])
+			munmap(maps->areas[id], area_size_bytes(maps, id));
+		cleanup_close(&maps->fds[id]);
+	}
+	maps_init(maps);
+}
+
+static int map_areas(struct maps *maps, int protection)
+{
+	void *area;
+	int id;
+
+	for (id = 0; id < N_MAPS; id++) {
+		if (!(specs[id].flags & BPF_F_MMAPABLE) || maps->fds[id] < 0)
+			continue;
+		area = mmap(NULL, area_size_bytes(maps, id), protection, MAP_SHARED, maps->fds[id],
+			    0);
+		if (area == MAP_FAILED)
+			return -errno;
+		maps->areas[id] = area;
+	}
+	maps->services = maps->areas[MAP_SERVICES];
+	maps->backends4 = maps->areas[MAP_BACKENDS4];
+	maps->backends6 = maps->areas[MAP_BACKENDS6];
+	maps->backend_ids4 = maps->areas[MAP_BACKEND_IDS4];
+	maps->backend_ids6 = maps->areas[MAP_BACKEND_IDS6];
+	maps->addr_filter = maps->areas[MAP_ADDR_FILTER];
+	maps->nodeport_filter = maps->areas[MAP_NODEPORT_FILTER];
+	maps->meta = maps->areas[MAP_META];
+	return 0;
+}
+
+/* Opens the pin of @id if it is there. Return: 0 (fds[id] tells whether it was) or negative errno.
+ */
+static int adopt(struct maps *maps, int id, const char *dir, uint32_t file_flags,
+		 struct datapath_error *ret_error)
+{
+	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = file_flags);
+	struct bpf_map_info info = {};
+	uint32_t len_bytes = sizeof(info);
+	char path[PATH_BYTES];
+	_close_ int fd = -1;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, specs[id].name);
+	fd = bpf_obj_get_opts(path, &opts);
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0)
+		return error_set(ret_error, fd, "%s: cannot open the pinned map: %s", path,
+				 strerror(-fd));
+	if (bpf_obj_get_info_by_fd(fd, &info, &len_bytes) || info.type != specs[id].type ||
+	    info.key_size != specs[id].key_size_bytes ||
+	    info.value_size != specs[id].value_size_bytes || info.map_flags != specs[id].flags)
+		return error_set(ret_error, -EPROTO,
+				 "%s: not a map as this svcbpf makes it; run svcbpf cleanup", path);
+	maps->fds[id] = TAKE_FD(fd);
+	maps->capacities[id] = info.max_entries;
+	maps->is_pinned[id] = true;
+	return 0;
+}
+
+static int create(struct maps *maps, int id, uint32_t max_services, uint32_t max_backends,
+		  struct datapath_error *ret_error)
+{
+	const struct map_spec *spec = &specs[id];
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = spec->flags);
+	uint32_t capacity =
+		spec->fixed + spec->per_service * max_services + spec->per_backend * max_backends;
+	int fd;
+
+	fd = bpf_map_create((enum bpf_map_type)spec->type, spec->name, spec->key_size_bytes,
+			    spec->value_size_bytes, capacity, &opts);
+	if (fd < 0)
+		return error_set(ret_error, fd, "cannot make map %s with %u entries: %s",
+				 spec->name, capacity, strerror(-fd));
+	maps->fds[id] = fd;
+	maps->capacities[id] = capacity;
+	return 0;
+}
+
+int maps_open(struct maps *maps, const char *dir, uint32_t max_services, uint32_t max_backends,
+	      struct datapath_error *ret_error)
+{
+	int id, r;
+
+	for (id = 0; id < N_MAPS; id++) {
+		r = adopt(maps, id, dir, 0, ret_error);
+		if (r < 0)
+			return r;
+		if (maps->fds[id] >= 0 || specs[id].is_from_object)
+			continue;
+		r = create(maps, id, max_services, max_backends, ret_error);
+		if (r < 0)
+			return r;
+	}
+	r = map_areas(maps, PROT_READ | PROT_WRITE);
+	if (r < 0)
+		return error_set(ret_error, r, "cannot map the arrays: %s", strerror(-r));
+	return 0;
+}
+
+/* A file descriptor that is not writable cannot be mapped shared, nor a map otherwise: EINVAL. */
+int maps_open_readonly(struct maps *maps, const char *dir, struct datapath_error *ret_error)
+{
+	int id, r;
+
+	for (id = 0; id < N_MAPS; id++) {
+		r = adopt(maps, id, dir, specs[id].flags & BPF_F_MMAPABLE ? 0 : BPF_F_RDONLY,
+			  ret_error);
+		if (r < 0)
+			return r;
+		if (maps->fds[id] < 0 && !specs[id].is_from_object)
+			return error_set(ret_error, -ENOENT,
+					 "%s/%s is not there: no svcbpf has run with this pin dir",
+					 dir, specs[id].name);
+	}
+	r = map_areas(maps, PROT_READ);
+	if (r < 0)
+		return error_set(ret_error, r, "cannot map the arrays: %s", strerror(-r));
+	return 0;
+}
+
+int maps_pin(struct maps *maps, const char *dir, struct datapath_error *ret_error)
+{
+	char path[PATH_BYTES];
+	int id, r;
+
+	for (id = 0; id < N_MAPS; id++) {
+		if (maps->fds[id] < 0 || maps->is_pinned[id])
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", dir, specs[id].name);
+		r = bpf_obj_pin(maps->fds[id], path);
+		if (r < 0)
+			return error_set(ret_error, r, "cannot pin %s: %s", path, strerror(-r));
+		maps->is_pinned[id] = true;
+	}
+	return 0;
+}
+
+void maps_will_write(struct maps *maps)
+{
+	if (maps->before_write)
+		maps->before_write(maps->before_write_arg, maps->n_written);
+	maps->n_written++;
+}
+
+int maps_insert(struct maps *maps, enum map_id id, const void *key, const void *value)
+{
+	maps_will_write(maps);
+	return bpf_map_update_elem(maps->fds[id], key, value, BPF_ANY);
+}
+
+int maps_delete(struct maps *maps, enum map_id id, const void *key)
+{
+	int r;
+
+	maps_will_write(maps);
+	r = bpf_map_delete_elem(maps->fds[id], key);
+	return r == -ENOENT ? 0 : r;
+}
+
+void maps_store(struct maps *maps, uint64_t *word, uint64_t value)
+{
+	if (*word == value)
+		return;
+	maps_will_write(maps);
+	__atomic_store_n(word, value, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "datapath/publish.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "datapath/blocks.h"
+#include "datapath/selftest.h"
+#include "svcbpf/hash.h"
+#include "util/endian.h"
+
+#define SLOT_WORDS (sizeof(struct svc_service) / sizeof(uint64_t))
+
+static void describe_slot(const struct shadow_frontend *frontend, const struct service_port *port,
+			  const uint64_t lists[N_LISTS], struct svc_service *ret)
+{
+	bool is_local = service_port_is_local(port, frontend->type);
+
+	*ret = (struct svc_service){
+		.policy_list = lists[is_local ? LIST_LOCAL : LIST_CLUSTER],
+		.cluster_list = lists[LIST_CLUSTER],
+		.service_id = frontend->owner->id,
+		.affinity_s = port->affinity_s,
+		.type = frontend->type,
+		.flags = is_local ? SVC_F_POLICY_LOCAL : 0,
+		.family = port->key.family,
+		.protocol = port->key.protocol,
+	};
+	if (frontend->type == SVC_TYPE_CLUSTER_IP)
+		ret->cluster_list = ret->policy_list;
+	if (port->n_source_ranges)
+		ret->flags |= SVC_F_SOURCE_RANGES;
+	if (!strcmp(port->key.namespace, SELFTEST_NAMESPACE))
+		ret->flags |= SVC_F_SELFTEST;
+}
+
+void publish_slot(struct shadow *shadow, const struct shadow_frontend *frontend,
+		  const struct service_port *port, const uint64_t lists[N_LISTS])
+{
+	struct svc_service *service = shadow_service(shadow, frontend->slot);
+	const struct svc_service old = *service;
+	uint64_t *words = (uint64_t *)service, wanted[SLOT_WORDS];
+	struct svc_service new;
+	size_t i;
+
+	describe_slot(frontend, port, lists, &new);
+	if (!memcmp(&old, &new, sizeof(new)))
+		return;
+	blocks_ref(shadow, new.family, new.policy_list);
+	blocks_ref(shadow, new.family, new.cluster_list);
+	/* Lists are the first words: they come last, when id and flags are there. */
+	memcpy(wanted, &new, sizeof(wanted));
+	for (i = SLOT_WORDS; i-- > 0;)
+		maps_store(shadow->maps, &words[i], wanted[i]);
+	blocks_unref(shadow, new.family, old.policy_list);
+	blocks_unref(shadow, new.family, old.cluster_list);
+}
+
+static void set_bit(struct shadow *shadow, uint64_t *filter, uint32_t bit)
+{
+	maps_store(shadow->maps, &filter[bit / 64], filter[bit / 64] | 1ull << bit % 64);
+}
+
+static void clear_bit(struct shadow *shadow, uint64_t *filter, uint32_t bit)
+{
+	maps_store(shadow->maps, &filter[bit / 64], filter[bit / 64] & ~(1ull << bit % 64));
+}
+
+/* The bit of a frontend, in which filter, and who counts its users. */
+static uint32_t filter_bit(const struct shadow *shadow, const struct frontend_key *key,
+			   uint64_t **ret_filter, uint32_t **ret_n_refs)
+{
+	uint32_t bit;
+
+	if (key->key.scope == SVC_SCOPE_NODEPORT) {
+		bit = be16_to_host(key->key.port);
+		*ret_filter = shadow->maps->nodeport_filter;
+		*ret_n_refs = &shadow->n_port_refs[bit];
+		return bit;
+	}
+	bit = key->family == SVC_FAMILY_IPV4 ? svc_filter_bit4(key->key.addr[0])
+					     : svc_filter_bit6(key->key.addr);
+	*ret_filter = shadow->maps->addr_filter;
+	*ret_n_refs = &shadow->n_addr_refs[bit];
+	return bit;
+}
+
+static void count_user(struct shadow *shadow, const struct frontend_key *key, bool is_user)
+{
+	uint32_t *n_refs, bit;
+	uint64_t *filter;
+
+	bit = filter_bit(shadow, key, &filter, &n_refs);
+	if (is_user && !(*n_refs)++)
+		set_bit(shadow, filter, bit);
+	else if (!is_user && !--*n_refs)
+		clear_bit(shadow, filter, bit);
+}
+
+void publish_filter_adopt(struct shadow *shadow, const struct frontend_key *key)
+{
+	count_user(shadow, key, true);
+}
+
+void publish_address_bit(struct shadow *shadow, const struct addr *addr, bool is_user)
+{
+	struct frontend_key key = {.family = addr->family};
+
+	memcpy(key.key.addr, addr->bytes, sizeof(key.key.addr));
+	count_user(shadow, &key, is_user);
+}
+
+void publish_clear_stray_bits(struct shadow *shadow)
+{
+	struct maps *maps = shadow->maps;
+	uint32_t bit;
+
+	for (bit = 0; bit < SVC_FILTER_WORDS * 64; bit++) {
+		if (!shadow->n_addr_refs[bit])
+			clear_bit(shadow, maps->addr_filter, bit);
+		if (!shadow->n_port_refs[bit])
+			clear_bit(shadow, maps->nodeport_filter, bit);
+	}
+}
+
+static int change_kernel(struct shadow *shadow, const struct shadow_frontend *frontend,
+			 bool is_insert)
+{
+	bool is_ipv4 = frontend->key.family == SVC_FAMILY_IPV4;
+	enum map_id map = is_ipv4 ? MAP_FRONTENDS4 : MAP_FRONTENDS6;
+	struct svc_frontend4 key4;
+	const void *key = &frontend->key.key;
+
+	if (is_ipv4) {
+		convert_to_frontend4(&frontend->key, &key4);
+		key = &key4;
+	}
+	if (is_insert)
+		return maps_insert(shadow->maps, map, key, &frontend->slot);
+	return maps_delete(shadow->maps, map, key);
+}
+
+int publish_insert(struct shadow *shadow, struct shadow_frontend *frontend)
+{
+	int r;
+
+	count_user(shadow, &frontend->key, true);
+	r = change_kernel(shadow, frontend, true);
+	if (r < 0) {
+		count_user(shadow, &frontend->key, false);
+		return r;
+	}
+	frontend->is_inserted = true;
+	return 0;
+}
+
+int publish_delete(struct shadow *shadow, struct shadow_frontend *frontend)
+{
+	const struct svc_service *service = shadow_service(shadow, frontend->slot);
+	int r;
+
+	if (frontend->is_inserted) {
+		r = change_kernel(shadow, frontend, false);
+		if (r < 0)
+			return r;
+		count_user(shadow, &frontend->key, false);
+	}
+	blocks_unref(shadow, service->family, service->policy_list);
+	blocks_unref(shadow, service->family, service->cluster_list);
+	shadow_add_garbage(shadow, &(struct shadow_garbage){.slot = frontend->slot});
+	shadow_drop_frontend(shadow, frontend);
+	return 0;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "datapath/require.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+
+#include "datapath/error.h"
+#include "datapath/stale_udp.h"
+#include "svcbpf/abi.h"
+#include "util/cleanup.h"
+
+#define MIN_MAJOR 5
+#define MIN_MINOR 10
+
+#define FUNC_SET_RETVAL 187
+
+int require_kernel(const char *release, struct datapath_error *ret_error)
+{
+	int major_number, minor_number;
+	struct utsname name;
+
+	if (!release) {
+		uname(&name);
+		release = name.release;
+	}
+	if (sscanf(release, "%d.%d", &major_number, &minor_number) != 2 ||
+	    major_number > MIN_MAJOR || (major_number == MIN_MAJOR && minor_number >= MIN_MINOR))
+		return 0;
+	return error_set(ret_error, -EOPNOTSUPP,
+			 "kernel %s is too old: svcbpf needs Linux %d.%d or newer", release,
+			 MIN_MAJOR, MIN_MINOR);
+}
+
+static bool has_capability(const struct __user_cap_data_struct *data, unsigned int capability)
+{
+	return data[capability / 32].effective >> (capability % 32) & 1;
+}
+
+int require_capabilities(struct datapath_error *ret_error)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
+	bool has_bpf, has_net;
+
+	if (syscall(SYS_capget, &header, data))
+		return 0; /* the first use of one will tell */
+	has_bpf = has_capability(data, CAP_BPF) || has_capability(data, CAP_SYS_ADMIN);
+	has_net = has_capability(data, CAP_NET_ADMIN);
+	if (has_bpf && has_net)
+		return 0;
+	return error_set(ret_error, -EPERM, "missing capability: %s%s%s; run as root or grant %s",
+			 has_bpf ? "" : "CAP_BPF", has_bpf || has_net ? "" : " and ",
+			 has_net ? "" : "CAP_NET_ADMIN", has_bpf || has_net ? "it" : "them");
+}
+
+bool require_has_btf(void)
+{
+	return !access("/sys/kernel/btf/vmlinux", R_OK);
+}
+
+static bool does_load(const struct bpf_insn *program, size_t n_insns)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_CGROUP_INET4_CONNECT);
+	_close_ int fd = bpf_prog_load(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, "svc_probe", "Dual BSD/GPL",
+				       program, n_insns, &opts);
+
+	return fd >= 0;
+}
+
+/* *(u64 *)(r10 - 8) = 0; cmpxchg(r10 - 8, 0, 0); return 1; since 5.12 */
+static bool has_cmpxchg(void)
+{
+	static const struct bpf_insn program[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_1},
+		{.code = BPF_STX | BPF_MEM | BPF_DW,
+		 .dst_reg = BPF_REG_10,
+		 .src_reg = BPF_REG_0,
+		 .off = -8},
+		{.code = BPF_STX | BPF_ATOMIC | BPF_DW,
+		 .dst_reg = BPF_REG_10,
+		 .src_reg = BPF_REG_1,
+		 .off = -8,
+		 .imm = BPF_CMPXCHG},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+
+	return does_load(program, ARRAY_SIZE(program));
+}
+
+/* bpf_set_retval(-ECONNREFUSED); return 0; since 5.18 */
+static bool has_set_retval(void)
+{
+	static const struct bpf_insn program[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_1, .imm = -ECONNREFUSED},
+		{.code = BPF_JMP | BPF_CALL, .imm = FUNC_SET_RETVAL},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+
+	return does_load(program, ARRAY_SIZE(program));
+}
+
+uint64_t require_netns_cookie(void)
+{
+	_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint64_t cookie = 0;
+	socklen_t len_bytes = sizeof(cookie);
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len_bytes))
+		return 0;
+	return cookie;
+}
+
+uint32_t require_probe_features(void)
+{
+	uint32_t features = 0;
+
+	if (has_cmpxchg())
+		features |= SVC_FEATURE_CMPXCHG;
+	if (has_set_retval())
+		features |= SVC_FEATURE_SET_RETVAL;
+	if (require_netns_cookie())
+		features |= SVC_FEATURE_NETNS_COOKIE;
+	if (stale_udp_is_supported())
+		features |= SVC_FEATURE_SOCK_DESTROY;
+	return features;
+}

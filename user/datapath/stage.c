@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "datapath/stage.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+void stage_drop(struct stage *stage, struct staged *staged)
+{
+	HASH_DEL(stage->table, staged);
+	service_port_free(staged->owned);
+	free(staged);
+}
+
+void stage_clear(struct stage *stage)
+{
+	struct staged *staged, *next;
+
+	HASH_ITER(hh, stage->table, staged, next)
+		stage_drop(stage, staged);
+}
+
+struct staged *stage_find(const struct stage *stage, const struct svc_service_info *info)
+{
+	struct staged *staged;
+
+	HASH_FIND(hh, stage->table, info, sizeof(*info), staged);
+	return staged;
+}
+
+int stage_put(struct stage *stage, const struct svc_service_info *info,
+	      const struct service_port *port)
+{
+	struct staged *staged = stage_find(stage, info);
+
+	if (staged) {
+		service_port_free(staged->owned);
+		staged->owned = NULL;
+		staged->port = port;
+		staged->problem[0] = '\0';
+		staged->is_failed = false;
+		return 0;
+	}
+	staged = calloc(1, sizeof(*staged));
+	if (!staged)
+		return -ENOMEM;
+	staged->info = *info;
+	staged->port = port;
+	HASH_ADD(hh, stage->table, info, sizeof(staged->info), staged);
+	if (!TABLE_HAS(staged)) {
+		free(staged);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+int stage_keep(struct staged *staged)
+{
+	int r;
+
+	if (!staged->port || staged->owned)
+		return 0;
+	r = service_port_copy(staged->port, &staged->owned);
+	if (r < 0)
+		return r;
+	staged->port = staged->owned;
+	return 0;
+}
