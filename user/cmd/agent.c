@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/agent.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/cgroup.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+/* ------------------------------------------------------------------ what the source tells */
+
+static void on_node(void *arg, const struct k8s_node *node)
+{
+	struct agent *agent = arg;
+	int r = node_addresses_set_primary(agent->addresses, node ? node->addresses : NULL,
+					   node ? node->n_addresses : 0);
+
+	if (r < 0)
+		log_warn_errno(r, "addresses of node %s: %m", agent->options->node_name);
+}
+
+static void on_rejected(void *arg, const char *where, const char *object, const char *text)
+{
+	struct agent *agent = arg;
+	int r = rejects_add(&agent->rejects, where, object, text);
+
+	if (r < 0)
+		log_warn_errno(r, "%s: %s: %s: not kept for 'svcbpf status': %m", where, object,
+			       text);
+	agent_problems_later(agent);
+}
+
+/* A failure is logged and tried again by agent_sync() itself; the source need not know. */
+static int on_synced(void *arg)
+{
+	agent_sync(arg);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ addresses */
+
+int agent_set_addresses(struct agent *agent)
+{
+	size_t n;
+	const struct addr *addrs = node_addresses_get(agent->addresses, &n);
+	int r = datapath_set_node_addresses(agent->datapath, addrs, n);
+
+	if (r < 0)
+		return log_error_errno(r, "storing the addresses NodePorts answer on: %m");
+	log_write(agent->is_ready ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG,
+		  "NodePorts answer on %zu address%s", n, n == 1 ? "" : "es");
+	return 0;
+}
+
+static void on_addresses_changed(void *arg, const struct addr *addrs, size_t n_addrs)
+{
+	struct agent *agent = arg;
+
+	(void)addrs;
+	(void)n_addrs;
+	if (agent->has_synced && agent_set_addresses(agent) < 0)
+		agent_retry_later(agent);
+}
+
+static int open_addresses(struct agent *agent)
+{
+	_cleanup_(node_addresses_selection_clear) struct node_addresses_selection selection = {0};
+	int r = node_addresses_parse(agent->options->nodeport_addresses, &selection);
+
+	if (r == 0)
+		r = node_addresses_new(&selection, on_addresses_changed, agent, &agent->addresses);
+	if (r < 0)
+		return log_error_errno(r, "reading this host's addresses: %m");
+	return 0;
+}
+
+/* ------------------------------------------------------------------ opening */
+
+static int find_cgroup(struct agent *agent)
+{
+	_fclose_ FILE *mountinfo = NULL;
+	int r;
+
+	if (agent->options->cgroup) {
+		agent->cgroup = strdup(agent->options->cgroup);
+		return agent->cgroup ? 0 : log_error_errno(-ENOMEM, "%m");
+	}
+	mountinfo = fopen(CGROUP_MOUNTINFO, "re");
+	r = mountinfo ? cgroup_find(mountinfo, &agent->cgroup) : -errno;
+	if (r == -ENOENT)
+		log_error("no cgroup v2 hierarchy is mounted; mount it (mount -t cgroup2 none "
+			  "/sys/fs/cgroup/unified) or give --cgroup PATH");
+	else if (r < 0)
+		log_error_errno(r, "%s: %m", CGROUP_MOUNTINFO);
+	return r;
+}
+
+static int open_datapath(struct agent *agent)
+{
+	const struct datapath_options options = {
+		.pin_dir = agent->options->pin_dir,
+		.cgroup = agent->cgroup,
+		.max_services = agent->options->max_services,
+		.max_backends = agent->options->max_backends,
+		.node = agent->options->node_name,
+		.version = SVCBPF_VERSION,
+	};
+	struct datapath_error error = {0};
+	int r = datapath_open(&options, &agent->datapath, &error);
+
+	if (r < 0)
+		log_error("%s", *error.text ? error.text : strerror(-r));
+	return r;
+}
+
+int agent_open(struct agent *agent, const struct options *options)
+{
+	int r;
+
+	agent->options = options;
+	agent->feed.node = on_node;
+	agent->feed.rejected = on_rejected;
+	agent->feed.synced = on_synced;
+	agent->feed.arg = agent;
+	r = find_cgroup(agent);
+	if (r == 0)
+		r = open_datapath(agent);
+	if (r == 0)
+		r = open_addresses(agent);
+	if (r < 0)
+		return r;
+	r = feed_open(&agent->feed, options);
+	return r < 0 ? log_error_errno(r, "preparing to read the manifests: %m") : 0;
+}
+
+static void event_drop(struct event **event)
+{
+	if (*event)
+		event_free(*event);
+	*event = NULL;
+}
+
+void agent_close(struct agent *agent)
+{
+	event_drop(&agent->on_term);
+	event_drop(&agent->on_int);
+	event_drop(&agent->on_hup);
+	event_drop(&agent->on_grace);
+	event_drop(&agent->on_addresses);
+	event_drop(&agent->on_selftest);
+	event_drop(&agent->on_retry);
+	event_drop(&agent->on_problems);
+	feed_close(&agent->feed);
+	if (agent->base)
+		event_base_free(agent->base);
+	node_addresses_free(agent->addresses);
+	datapath_close(agent->datapath);
+	agent_problems_clear(&agent->problems);
+	rejects_clear(&agent->rejects);
+	free(agent->cgroup);
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the model into the datapath: only what changed, or everything after a failure. */
+#include <errno.h>
+#include <time.h>
+
+#include "cmd/agent.h"
+#include "cmd/plan.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+uint64_t agent_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static double now_precise_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+/* ------------------------------------------------------------------ staging */
+
+static int stage_port(void *arg, const struct service_port *old, const struct service_port *new)
+{
+	struct agent *agent = arg;
+	const struct service_port_key *key = new ? &new->key : &old->key;
+
+	changes_count(&agent->changes, key, new);
+	return new ? datapath_put(agent->datapath, new) : datapath_remove(agent->datapath, key);
+}
+
+static int stage_health(void *arg, const struct health_check *check)
+{
+	struct agent *agent = arg;
+
+	return datapath_put_health(agent->datapath, check);
+}
+
+static int stage_changes(struct agent *agent)
+{
+	const struct model_events events = {stage_port, stage_health, agent};
+
+	return model_commit(agent->feed.model, &events);
+}
+
+static int stage_state(struct agent *agent, const struct state *state)
+{
+	size_t n_ports;
+	size_t n_checks;
+	struct service_port *const *ports = state_ports(state, &n_ports);
+	const struct health_check *checks = state_health_checks(state, &n_checks);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n_ports; i++)
+		r = stage_port(agent, NULL, ports[i]);
+	for (size_t i = 0; r == 0 && i < n_checks; i++)
+		r = stage_health(agent, &checks[i]);
+	return r;
+}
+
+/*
+ * The first sync, and the one after a failure: all there is, and everything else in the kernel
+ * goes. The model tells changes once only, so what a failed commit lost comes from its whole state.
+ */
+static int sync_all(struct agent *agent)
+{
+	_cleanup_(plan_state_freep) struct state *state = NULL;
+	int r = model_commit(agent->feed.model, NULL);
+
+	if (r == 0)
+		r = model_state(agent->feed.model, &state);
+	if (r == 0)
+		r = stage_state(agent, state);
+	return r < 0 ? r : datapath_commit(agent->datapath, true);
+}
+
+/* What was staged is written even when telling ended early: its pointers are good only now. */
+static int sync_changes(struct agent *agent)
+{
+	int r = stage_changes(agent);
+	int w = datapath_commit(agent->datapath, !agent->has_synced && r == 0);
+
+	return w < 0 ? w : r;
+}
+
+/* ------------------------------------------------------------------ problems */
+
+static uint64_t reject_state(void *arg, const char *where)
+{
+	return manifests_reject_state(arg, where);
+}
+
+static void add_problem(void *arg, const char *service, const char *text)
+{
+	agent_problems_add(arg, service, text);
+}
+
+void agent_update_problems(struct agent *agent)
+{
+	struct agent_problems *problems = &agent->problems;
+	int r;
+
+	agent_problems_begin(problems);
+	rejects_settle(&agent->rejects, reject_state, agent->feed.manifests);
+	for (size_t i = 0; i < agent->rejects.n_items; i++)
+		agent_problems_add(problems, "", agent->rejects.items[i].line);
+	model_for_each_problem(agent->feed.model, add_problem, problems);
+	datapath_for_each_problem(agent->datapath, add_problem, problems);
+	if (!agent_problems_end(problems) && agent->has_synced)
+		return;
+	r = datapath_set_problems(agent->datapath, (const char *const *)problems->lines,
+				  problems->n_lines);
+	if (r < 0)
+		log_warn_errno(r, "storing the problems for 'svcbpf status': %m");
+}
+
+/* ------------------------------------------------------------------ one sync */
+
+static int sync_failed(struct agent *agent, int r)
+{
+	log_error_errno(r, "writing the datapath: %m; Services keep what was written before, "
+			   "trying again");
+	agent->needs_restage = true;
+	agent_retry_later(agent);
+	return r;
+}
+
+int agent_sync(struct agent *agent)
+{
+	const double start_ms = now_precise_ms();
+	int r;
+
+	agent->changes = (struct changes){0};
+	datapath_set_zone(agent->datapath, model_zone(agent->feed.model));
+	r = agent->needs_restage ? sync_all(agent) : sync_changes(agent);
+	if (r < 0)
+		return sync_failed(agent, r);
+	if (agent->needs_restage)
+		log_info("everything is written again");
+	else if (agent->has_synced && agent->changes.n_services)
+		changes_log(&agent->changes, &agent->budget, agent_now_ms(),
+			    datapath_n_written(agent->datapath), now_precise_ms() - start_ms);
+	agent_update_problems(agent);
+	agent->needs_restage = false;
+	agent->has_synced = true;
+	agent->retry_ms = 0;
+	return 0;
+}

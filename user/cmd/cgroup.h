@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the cgroup v2 hierarchy is mounted. */
+#ifndef SVCBPF_CMD_CGROUP_H
+#define SVCBPF_CMD_CGROUP_H
+
+#include <stdio.h>
+
+/** CGROUP_MOUNTINFO - what to give to cgroup_find(). */
+#define CGROUP_MOUNTINFO "/proc/self/mountinfo"
+
+/**
+ * cgroup_find() - the folder at which the root of the cgroup v2 hierarchy is mounted.
+ * @mountinfo: open, read to the end; borrowed.
+ *
+ * The root of the hierarchy is preferred to a mount of a part of it; a hybrid host has it at
+ * /sys/fs/cgroup/unified. In a cgroup namespace the namespace's root counts, as the kernel shows
+ * it. Source: proc(5), /proc/[pid]/mountinfo. Return: 0 with *@ret malloc'd; -ENOENT: none is
+ * mounted; -ENOMEM.
+ */
+int cgroup_find(FILE *mountinfo, char **ret);
+
+#endif

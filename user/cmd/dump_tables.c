@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The lists of `svcbpf dump` that come straight from one map. */
+#include <errno.h>
+#include <string.h>
+
+#include "cmd/dump_kinds.h"
+#include "cmd/print.h"
+#include "cmd/print_cells.h"
+#include "svcbpf/counters.h"
+#include "util/cleanup.h"
+
+/* What the callbacks of the reader need. */
+struct sink {
+	struct print_doc *doc;
+	const char *service;
+};
+
+/* ------------------------------------------------------------------ affinity */
+
+static int cell_backend(const cJSON *row, char **ret_text)
+{
+	const cJSON *backend = cJSON_GetObjectItemCaseSensitive(row, "backend");
+
+	if (cJSON_IsObject(backend))
+		return print_cell_endpoint(backend, ret_text);
+	return (*ret_text = strdup("gone")) ? 0 : -ENOMEM;
+}
+
+static const struct print_column affinity_columns[] = {
+	{.title = "SERVICE", .key = "service"},
+	{.title = "PORT-NAME", .key = "portName"},
+	{.title = "FAMILY", .key = "family"},
+	{.title = "PROTO", .key = "protocol"},
+	{.title = "CLIENT-NETNS", .key = "netnsCookie", .is_right = true},
+	{.title = "BACKEND", .text = cell_backend},
+	{.title = "AGE-S", .key = "ageSeconds", .is_right = true},
+	{.title = "TIMEOUT-S", .key = "timeoutSeconds", .is_right = true},
+};
+
+static bool add_affinity_backend(cJSON *object, const struct backend *backend)
+{
+	cJSON *json;
+
+	if (backend->addr.family == ADDR_NONE)
+		return cJSON_AddNullToObject(object, "backend");
+	json = print_backend_json(backend);
+	return json && cJSON_AddItemToObject(object, "backend", json);
+}
+
+static cJSON *affinity_json(const struct datapath_affinity *entry)
+{
+	const struct service_port_key *key = &entry->key;
+	cJSON *object = cJSON_CreateObject();
+	char service[512];
+
+	snprintf(service, sizeof(service), "%s/%s", key->namespace, key->name);
+	if (cJSON_AddStringToObject(object, "service", service) &&
+	    cJSON_AddStringToObject(object, "portName", key->port_name) &&
+	    cJSON_AddStringToObject(object, "family", print_family_name(key->family)) &&
+	    cJSON_AddStringToObject(object, "protocol", protocol_name(key->protocol)) &&
+	    cJSON_AddNumberToObject(object, "netnsCookie", (double)entry->netns_cookie) &&
+	    add_affinity_backend(object, &entry->backend) &&
+	    cJSON_AddNumberToObject(object, "ageSeconds", (double)(entry->age_ms / 1000)) &&
+	    cJSON_AddNumberToObject(object, "timeoutSeconds", entry->timeout_s))
+		return object;
+	cJSON_Delete(object);
+	return NULL;
+}
+
+static int affinity_row(void *arg, const struct datapath_affinity *entry)
+{
+	const struct sink *sink = arg;
+
+	if (!print_is_service(sink->service, entry->key.namespace, entry->key.name))
+		return 0;
+	return print_doc_row(sink->doc, affinity_json(entry));
+}
+
+int dump_affinity(struct print_doc *doc, const struct datapath_reader *reader, const char *service,
+		  const char *title)
+{
+	const struct print_list list = {"affinity", title, affinity_columns,
+					ARRAY_SIZE(affinity_columns)};
+	struct sink sink = {doc, service};
+	int r = print_doc_begin(doc, &list);
+
+	if (r == 0)
+		r = datapath_read_affinity(reader, affinity_row, &sink);
+	return r < 0 ? r : print_doc_end(doc);
+}
+
+/* ------------------------------------------------------------------ node addresses */
+
+static const struct print_column node_columns[] = {
+	{.title = "ADDRESS", .key = "address"},
+	{.title = "LOOPBACK", .key = "loopback"},
+};
+
+static int node_row(void *arg, const struct addr *addr, bool is_loopback)
+{
+	const struct sink *sink = arg;
+	cJSON *object = cJSON_CreateObject();
+	char text[ADDR_TEXT_MAX];
+
+	if (cJSON_AddStringToObject(object, "address", addr_format(addr, text)) &&
+	    cJSON_AddBoolToObject(object, "loopback", is_loopback))
+		return print_doc_row(sink->doc, object);
+	cJSON_Delete(object);
+	return -ENOMEM;
+}
+
+int dump_nodes(struct print_doc *doc, const struct datapath_reader *reader, const char *title)
+{
+	const struct print_list list = {"nodeAddresses", title, node_columns,
+					ARRAY_SIZE(node_columns)};
+	struct sink sink = {.doc = doc};
+	int r = print_doc_begin(doc, &list);
+
+	if (r == 0)
+		r = datapath_read_node_addresses(reader, node_row, &sink);
+	return r < 0 ? r : print_doc_end(doc);
+}
+
+/* ------------------------------------------------------------------ counters */
+
+static const struct print_column counter_columns[] = {
+	{.title = "COUNTER", .key = "name"},
+	{.title = "VALUE", .key = "value", .is_right = true},
+	{.title = "MEANING", .key = "help"},
+};
+
+static cJSON *counter_json(const struct datapath_counter *counter)
+{
+	cJSON *object = cJSON_CreateObject();
+
+	if (cJSON_AddStringToObject(object, "name", counter->name) &&
+	    cJSON_AddNumberToObject(object, "value", (double)counter->value) &&
+	    cJSON_AddStringToObject(object, "help", counter->help))
+		return object;
+	cJSON_Delete(object);
+	return NULL;
+}
+
+int dump_stats(struct print_doc *doc, const struct datapath_reader *reader, const char *title)
+{
+	const struct print_list list = {"counters", title, counter_columns,
+					ARRAY_SIZE(counter_columns)};
+	struct datapath_counter counters[SVC_N_COUNTERS];
+	int r = datapath_read_counters(reader, counters);
+
+	if (r == 0)
+		r = print_doc_begin(doc, &list);
+	for (size_t i = 0; r == 0 && i < SVC_N_COUNTERS; i++)
+		r = print_doc_row(doc, counter_json(&counters[i]));
+	return r < 0 ? r : print_doc_end(doc);
+}

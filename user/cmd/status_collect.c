@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cmd/status.h"
+#include "util/cleanup.h"
+
+#define NS_PER_S 1000000000ull
+
+static const struct status_feature features[] = {
+	{SVC_FEATURE_CMPXCHG, "cmpxchg", "BPF atomics with fetch (Linux 5.12)",
+	 "reverse translations are kept in each socket's storage: a connect costs more"},
+	{SVC_FEATURE_SET_RETVAL, "setRetval", "bpf_set_retval (Linux 5.18)",
+	 "a connect to a Service without backends fails with EPERM, not ECONNREFUSED"},
+	{SVC_FEATURE_NETNS_COOKIE, "netnsCookie", "SO_NETNS_COOKIE (Linux 5.14)",
+	 "NodePorts on loopback answer in the first network namespace of the host only"},
+	{SVC_FEATURE_SOCK_DESTROY, "sockDestroy", "SOCK_DESTROY (CONFIG_INET_DIAG_DESTROY)",
+	 "connected UDP sockets stay with a backend that has left until they connect again"},
+};
+
+const struct status_feature *status_features(size_t *ret_n)
+{
+	*ret_n = ARRAY_SIZE(features);
+	return features;
+}
+
+const char *status_format_age(uint64_t age_ns, char buf[STATUS_AGE_MAX])
+{
+	const unsigned long long s = age_ns / NS_PER_S;
+
+	if (s < 120)
+		snprintf(buf, STATUS_AGE_MAX, "%llu s", s);
+	else if (s < 120 * 60)
+		snprintf(buf, STATUS_AGE_MAX, "%llu min", s / 60);
+	else if (s < 48 * 3600)
+		snprintf(buf, STATUS_AGE_MAX, "%llu h", s / 3600);
+	else
+		snprintf(buf, STATUS_AGE_MAX, "%llu d", s / 86400);
+	return buf;
+}
+
+const char *status_format_time(uint64_t ns, char buf[STATUS_TIME_MAX])
+{
+	const time_t s = (time_t)(ns / NS_PER_S);
+	struct tm tm;
+
+	if (!gmtime_r(&s, &tm) || !strftime(buf, STATUS_TIME_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm))
+		snprintf(buf, STATUS_TIME_MAX, "?");
+	return buf;
+}
+
+/* The callbacks of the reader cannot fail: what they could not keep is remembered here. */
+struct collector {
+	struct status *status;
+	bool is_out_of_memory;
+};
+
+static void collect_link(void *arg, const struct datapath_link *link)
+{
+	struct collector *collector = arg;
+	struct status *status = collector->status;
+	struct status_link *grown =
+		reallocarray(status->links, status->n_links + 1, sizeof(*grown));
+
+	if (!grown) {
+		collector->is_out_of_memory = true;
+		return;
+	}
+	status->links = grown;
+	grown += status->n_links++;
+	snprintf(grown->name, sizeof(grown->name), "%s", link->name);
+	grown->program_id = link->program_id;
+	grown->cgroup_id = link->cgroup_id;
+}
+
+static void collect_fill(void *arg, const struct datapath_map_fill *fill)
+{
+	struct collector *collector = arg;
+	struct status *status = collector->status;
+	struct datapath_map_fill *grown =
+		reallocarray(status->fills, status->n_fills + 1, sizeof(*grown));
+
+	if (!grown) {
+		collector->is_out_of_memory = true;
+		return;
+	}
+	status->fills = grown;
+	grown[status->n_fills++] = *fill;
+}
+
+static int collect_problems(const struct datapath_reader *reader, struct status *status)
+{
+	uint32_t n = status->meta.n_problems;
+
+	if (n > SVC_MAX_PROBLEMS)
+		n = SVC_MAX_PROBLEMS;
+	status->problems = calloc(n + 1, sizeof(*status->problems));
+	if (!status->problems)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++) {
+		int r = datapath_read_problem(reader, i, status->problems[i].text);
+
+		if (r < 0)
+			return r;
+		status->n_problems++;
+	}
+	return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct status_link *)a)->name, ((const struct status_link *)b)->name);
+}
+
+int status_collect(const struct datapath_reader *reader, const char *pin_dir, struct status *ret)
+{
+	struct collector collector = {.status = ret};
+	struct timespec now;
+	int r;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	ret->now_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+	ret->pin_dir = pin_dir;
+	ret->meta = *datapath_reader_meta(reader);
+	ret->is_running = datapath_reader_is_running(reader);
+	r = datapath_read_links(pin_dir, collect_link, &collector);
+	if (r == 0)
+		r = datapath_read_fill(reader, collect_fill, &collector);
+	if (r == 0)
+		r = collect_problems(reader, ret);
+	if (r < 0)
+		return r;
+	if (ret->n_links)
+		qsort(ret->links, ret->n_links, sizeof(*ret->links), by_name);
+	return collector.is_out_of_memory ? -ENOMEM : 0;
+}
+
+void status_clear(struct status *status)
+{
+	free(status->links);
+	free(status->fills);
+	free(status->problems);
+	status->links = NULL;
+	status->fills = NULL;
+	status->problems = NULL;
+}

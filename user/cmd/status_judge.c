@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is wrong, each in one line that says what it means. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/status.h"
+#include "util/cleanup.h"
+
+#define NS_PER_S 1000000000ull
+
+/* The agent tests itself each minute: three missed are no accident. */
+#define SELFTEST_MAX_AGE_NS (200 * NS_PER_S)
+
+/* A start is allowed this long until its first sync and self-test. */
+#define START_MAX_NS (60 * NS_PER_S)
+
+static void __attribute__((format(printf, 2, 3)))
+add_reason(struct status *status, const char *format, ...)
+{
+	va_list args;
+
+	if (status->n_reasons == STATUS_MAX_REASONS)
+		return;
+	va_start(args, format);
+	vsnprintf(status->reasons[status->n_reasons++], sizeof(status->reasons[0]), format, args);
+	va_end(args);
+}
+
+static uint64_t age_ns(const struct status *status, uint64_t time_ns)
+{
+	return status->now_ns > time_ns ? status->now_ns - time_ns : 0;
+}
+
+static void judge_agent(struct status *status)
+{
+	if (!status->is_running)
+		add_reason(status, "no agent runs: Services work as they were last programmed, "
+				   "changes are not followed; start 'svcbpf run'");
+	if (!status->meta.last_sync_ns && age_ns(status, status->meta.start_ns) > START_MAX_NS)
+		add_reason(status, "no complete sync yet: the source has not been read in full");
+	if (!status->is_running && status->meta.sync_open & 1)
+		add_reason(status, "the last sync was cut short; the next start completes it");
+}
+
+const char *status_selftest_result(const struct svc_meta *meta)
+{
+	if (!meta->selftest_ns)
+		return "never";
+	if (!meta->selftest_result)
+		return "passed";
+	return meta->selftest_result == -EHOSTUNREACH ? "failed" : "not tested";
+}
+
+const char *status_selftest_error(const struct svc_meta *meta)
+{
+	if (!meta->selftest_ns || !meta->selftest_result)
+		return NULL;
+	if (meta->selftest_result == -EHOSTUNREACH)
+		return "a connection to a reserved address was not translated";
+	return strerror(-meta->selftest_result);
+}
+
+static void judge_selftest(struct status *status)
+{
+	const struct svc_meta *meta = &status->meta;
+	const uint64_t age = age_ns(status, meta->selftest_ns);
+	char text[STATUS_AGE_MAX];
+
+	if (meta->selftest_ns && meta->selftest_result == -EHOSTUNREACH)
+		add_reason(status,
+			   "the self-test failed %s ago: connections to Services may not be "
+			   "translated; see the agent's log",
+			   status_format_age(age, text));
+	else if (meta->selftest_ns && meta->selftest_result)
+		add_reason(status, "the self-test could not be run: %s; see the agent's log",
+			   strerror(-meta->selftest_result));
+	else if (!status->is_running)
+		return;
+	else if (!meta->selftest_ns && age_ns(status, meta->start_ns) > START_MAX_NS)
+		add_reason(status, "the self-test has not run yet");
+	else if (meta->selftest_ns && age > SELFTEST_MAX_AGE_NS)
+		add_reason(status, "the last self-test was %s ago: the agent may hang",
+			   status_format_age(age, text));
+}
+
+static void judge_links(struct status *status)
+{
+	if (!status->n_links)
+		add_reason(status, "no program is attached: no connection to a Service is "
+				   "translated; start 'svcbpf run'");
+	for (size_t i = 0; i < status->n_links; i++) {
+		const struct status_link *link = &status->links[i];
+
+		if (!link->cgroup_id)
+			add_reason(status, "program %s: its cgroup is gone; restart the agent",
+				   link->name);
+		else if (status->meta.cgroup_id && link->cgroup_id != status->meta.cgroup_id)
+			add_reason(status,
+				   "program %s is attached to another cgroup (id %llu, not "
+				   "%llu); restart the agent",
+				   link->name, (unsigned long long)link->cgroup_id,
+				   (unsigned long long)status->meta.cgroup_id);
+	}
+}
+
+static void judge_maps(struct status *status)
+{
+	for (size_t i = 0; i < status->n_fills; i++) {
+		const struct datapath_map_fill *fill = &status->fills[i];
+
+		if (!fill->n_max || fill->n_used * 100 <= fill->n_max * STATUS_WARN_PERCENT)
+			continue;
+		add_reason(status,
+			   "map %s is %llu %% full; Services that do not fit are not "
+			   "served: raise --max-services or --max-backends",
+			   fill->name, (unsigned long long)(fill->n_used * 100 / fill->n_max));
+	}
+}
+
+void status_judge(struct status *status)
+{
+	judge_agent(status);
+	judge_selftest(status);
+	judge_links(status);
+	judge_maps(status);
+	if (status->n_problems)
+		add_reason(status, "%zu problem%s with Services or manifests, see below",
+			   status->n_problems, status->n_problems == 1 ? "" : "s");
+}

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+# bash completion for svcbpf(8); works with and without the bash-completion package.
+
+_svcbpf_options() {
+	local common="--help --verbose --log-format"
+	local source="--manifests --node-name"
+	case $1 in
+	run) echo "$common $source --cgroup --nodeport-addresses --max-services --max-backends" \
+		"--pin-dir --once --ready-fd" ;;
+	dump) echo "$common --pin-dir --output --service --watch --interval" ;;
+	plan) echo "$common $source --output --service" ;;
+	verify) echo "$common $source --pin-dir --output --service" ;;
+	status) echo "$common --pin-dir --output" ;;
+	cleanup) echo "$common --pin-dir" ;;
+	version) echo "$common --output" ;;
+	explain | help) echo "$common" ;;
+	esac
+}
+
+# What may follow an option; fails when that is anything.
+_svcbpf_values() {
+	case $1 in
+	-o | --output) echo "table wide json yaml" ;;
+	--log-format) echo "text json" ;;
+	--nodeport-addresses) echo "primary" ;;
+	*) return 1 ;;
+	esac
+}
+
+_svcbpf_arguments() {
+	case $1 in
+	dump) echo "frontends backends affinity nodes stats all" ;;
+	help) _svcbpf_commands ;;
+	esac
+}
+
+_svcbpf_commands() {
+	echo "run dump plan verify explain status cleanup version help"
+}
+
+_svcbpf() {
+	local word=${COMP_WORDS[COMP_CWORD]} last=${COMP_WORDS[COMP_CWORD - 1]}
+	local command=${COMP_WORDS[1]} values
+	COMPREPLY=()
+	# bash splits at "=": --output=json is three words
+	[ "$word" != "=" ] || word=""
+	[ "$last" != "=" ] || last=${COMP_WORDS[COMP_CWORD - 2]}
+	if [ "$COMP_CWORD" -eq 1 ]; then
+		values="$(_svcbpf_commands) --help --version"
+	elif [ "$last" = --manifests ] || [ "$last" = --cgroup ] || [ "$last" = --pin-dir ]; then
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		return
+	elif [[ $word == -* ]]; then
+		values=$(_svcbpf_options "$command")
+	else
+		values=$(_svcbpf_values "$last") || values=$(_svcbpf_arguments "$command")
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "$values" -- "$word")
+}
+
+complete -o filenames -F _svcbpf svcbpf
