@@ -299,6 +299,16 @@ _Static_assert(sizeof(struct svc_rev) == 64, "ABI");
 
 #define SVC_REV_F_MORE 0x1u /* this socket has entries in rev_more too */
 
+/**
+ * struct svc_rev_record - what bpf/overflow.bpf.c tells of each socket in rev_storage; in no map.
+ * @cookie: the socket's.  @rev: its value.
+ */
+struct svc_rev_record {
+	__u64 cookie;
+	struct svc_rev rev;
+};
+_Static_assert(sizeof(struct svc_rev_record) == 72, "ABI");
+
 /* struct svc_rev_key.direction */
 #define SVC_REV_TO_BACKEND                                                                         \
 	0		 /* addr, port: a VIP; value: where this socket's datagrams to it go       \
