@@ -9,7 +9,8 @@
 #include <bpf/bpf_helpers.h>
 #include <svcbpf/abi.h>
 
-/** write_one() - one struct svc_rev_record for each socket in the map, of all network namespaces. */
+/** write_one() - one struct svc_rev_record for each socket in the map, of all network namespaces.
+ */
 SEC("iter/bpf_sk_storage_map")
 int write_one(struct bpf_iter__bpf_sk_storage_map *ctx)
 {

@@ -6,14 +6,15 @@
 #   scripts/deps.sh --list     print the list, one package a line
 #   scripts/deps.sh --missing  print what is not installed; exit 1 when there is any
 #
-# SVCBPF_DEPS chooses the groups: build, test, lint, kernels (default: "build test lint").
+# SVCBPF_DEPS chooses the groups: build, demo, test, lint, kernels (default: "build test lint").
 set -euo pipefail
 
 # "a|b=package": nothing is missing where one of the commands (or files) a, b exists.
 build=(make gcc libc6-dev git pkg-config clang bpftool libbpf-dev libelf-dev zlib1g-dev
 	linux-libc-dev libcurl4-openssl-dev libcjson-dev libyaml-dev libevent-dev uthash-dev
 	libsmartcols-dev libmnl-dev iproute2)
-test=(libcriterion-dev curl python3 procps util-linux kmod man-db groff-base 'node|go=nodejs')
+demo=(curl python3 util-linux procps)
+test=("${demo[@]}" libcriterion-dev kmod man-db groff-base 'node=nodejs' 'go=golang-go')
 lint=(clang-format clang-tidy sparse shellcheck)
 kernels=(qemu-system-x86 qemu-system-common cpio busybox-static xz-utils kmod
 	debian-archive-keyring '/usr/lib/qemu/virtiofsd|/usr/libexec/virtiofsd=virtiofsd')
@@ -30,10 +31,11 @@ entries() {
 	for group in ${SVCBPF_DEPS:-build test lint}; do
 		case $group in
 		build) printf '%s\n' "${build[@]}" ;;
+		demo) printf '%s\n' "${demo[@]}" ;;
 		test) printf '%s\n' "${test[@]}" ;;
 		lint) printf '%s\n' "${lint[@]}" ;;
 		kernels) printf '%s\n' "${kernels[@]}" ;;
-		*) die "unknown group '$group'; known: build test lint kernels" 2 ;;
+		*) die "unknown group '$group'; known: build demo test lint kernels" 2 ;;
 		esac
 	done
 }

@@ -31,9 +31,9 @@ steady=() changing=()
 declare -A loops
 for i in 1 2 3 4; do steady+=("10.96.0.$i:80=10.244.$i."); done
 for i in 5 6 7 8; do changing+=("10.96.0.$i:80=10.244.$i.?"); done
-t_in "$T_TOOLS/connloop" -n 100000000 -d 200 "${steady[@]}" "${changing[@]}" >"$T_DIR/tcp" 2>&1 &
+t_exec "$T_TOOLS/connloop" -n 100000000 -d 200 "${steady[@]}" "${changing[@]}" >"$T_DIR/tcp" 2>&1 &
 loops[tcp]=$!
-t_in "$T_TOOLS/connloop" -u -n 100000000 -d 200 -r 3000 "${steady[@]}" "${changing[@]}" >"$T_DIR/udp" 2>&1 &
+t_exec "$T_TOOLS/connloop" -u -n 100000000 -d 200 -r 3000 "${steady[@]}" "${changing[@]}" >"$T_DIR/udp" 2>&1 &
 loops[udp]=$!
 
 deadline=$(($(t_now_ms) + $(t_scaled 20000)))

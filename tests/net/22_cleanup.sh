@@ -32,7 +32,7 @@ t_ok "there is something to clean up: $(wc -w <<<"$programs") programs, $(wc -w 
 t_is "still translated while no agent runs" "$(t_name 10.96.0.10:80)" 10.244.0.1:8080
 
 t_ok "cleanup" "$SVCBPF" cleanup --pin-dir "$T_PINS"
-t_is "no program on the cgroup" "$("$BPFTOOL" -j cgroup show "$T_CGROUP" | t_json 'len(d)')" 0
+t_is "no program on the cgroup" "$("$BPFTOOL" cgroup show "$T_CGROUP")" ""
 gone() { # TYPE IDS...
 	local type=$1 id
 	shift
@@ -43,11 +43,9 @@ gone() { # TYPE IDS...
 	t_ok "the programs are gone" t_wait 10 gone prog $programs
 	t_ok "the maps are gone" t_wait 10 gone map $maps
 }
-t_is "the pin dir is gone" "$(ls -A "$T_DIR/bpf")" ""
+t_ok "the pin dir is gone" [ ! -e "$T_PINS" ]
 t_is "a VIP is an address like any other" "$(t_name 10.96.0.10:80)" ENETUNREACH
-status=0
-"$SVCBPF" cleanup --pin-dir "$T_PINS" >/dev/null 2>&1 || status=$?
-t_is "a second cleanup finds nothing: exit status 3" $status 3
+t_like "a second cleanup has nothing to do, and says so" "$("$SVCBPF" cleanup --pin-dir "$T_PINS" 2>&1)" '^nothing to clean'
 t_start_agent
 t_is "and everything can begin again" "$(t_name 10.96.0.10:80)" 10.244.0.1:8080
 t_done

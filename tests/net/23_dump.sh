@@ -19,7 +19,7 @@ verify() { "$SVCBPF" verify --manifests "$T_MANIFESTS" --pin-dir "$T_PINS"; }
 alive=$(t_dump -o json)
 t_is "dump equals plan, as JSON" "$alive" "$(t_plan -o json)"
 t_is "dump equals plan, as YAML" "$(t_dump -o yaml)" "$(t_plan -o yaml)"
-t_is "the JSON is JSON with as many frontends as asked for" "$(t_json 'len(d["frontends"])' <<<"$alive")" 15
+t_is "the JSON is JSON with as many frontends as asked for" "$(t_json 'len(d["frontends"])' <<<"$alive")" 16
 t_ok "verify agrees" verify
 t_stop_agent KILL
 t_is "dump is the same while the agent is dead" "$(t_dump -o json)" "$alive"
@@ -38,7 +38,7 @@ t_ok "the map of frontends is pinned: ${map#"$T_DIR"}" [ -n "$map" ]
 status=0
 report=$(verify) || status=$?
 t_is "verify finds a deleted frontend: exit status 1" $status 1
-t_like "... and names it" "$report" 'default/local.*10\.96\.0\.11|10\.96\.0\.11.*default/local'
+t_like "... and names it" "$report" 'default/local'
 t_is "dump does not show it" "$(t_dump -o json | t_json '[f for f in d["frontends"] if f["address"] == "10.96.0.11"]')" '[]'
 t_start_agent
 t_ok "a new agent repairs it" verify
@@ -52,9 +52,10 @@ report=$(verify) || status=$?
 t_is "verify finds what was never programmed: exit status 1" $status 1
 t_like "... and names it" "$report" 'default/even-more'
 "$SVCBPF" cleanup --pin-dir "$T_PINS" >/dev/null
-for command in dump verify status; do
+for command in dump status "verify --manifests $T_MANIFESTS"; do
 	status=0
-	"$SVCBPF" $command --pin-dir "$T_PINS" ${command/verify/--manifests "$T_MANIFESTS"} >/dev/null 2>&1 || status=$?
-	t_is "$command without pins: exit status 3" $status 3
+	# shellcheck disable=SC2086 # a command and its options
+	"$SVCBPF" $command --pin-dir "$T_PINS" >/dev/null 2>&1 || status=$?
+	t_is "${command%% *} without pins: exit status 3" $status 3
 done
 t_done

@@ -217,10 +217,13 @@ t_answer() {
 }
 
 # t_in COMMAND... - run it inside the cgroup the agent works on.
-t_in() (
+t_in() (t_exec "$@")
+
+# t_exec COMMAND... & - the same in the background: $! is the command itself.
+t_exec() {
 	echo 0 >"$T_CGROUP/cgroup.procs"
 	exec "$@"
-)
+}
 
 # t_pod NAME ADDRESS4 ADDRESS6 - a network namespace with a link to the node and no other route.
 t_pod() {
@@ -282,7 +285,7 @@ t_ask() {
 	local name=$1
 	shift
 	mkfifo "$T_DIR/$name.in" "$T_DIR/$name.out"
-	t_in "$@" <"$T_DIR/$name.in" >"$T_DIR/$name.out" 2>&1 &
+	t_exec "$@" <"$T_DIR/$name.in" >"$T_DIR/$name.out" 2>&1 &
 	exec {t_fd}>"$T_DIR/$name.in"
 	eval "t_in_$name=$t_fd"
 	exec {t_fd}<"$T_DIR/$name.out"

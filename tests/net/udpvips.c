@@ -102,6 +102,17 @@ static void take_answer(int fd, struct outcome *outcome)
 	snprintf(vip->name, sizeof(vip->name), "%s", name);
 }
 
+/* A socket that the kernel has ended says EDESTADDRREQ to senders; why is in SO_ERROR. */
+static int send_error(int fd)
+{
+	int error = errno;
+	int pending = 0;
+	socklen_t len_bytes = sizeof(pending);
+
+	getsockopt(fd, SOL_SOCKET, SO_ERROR, &pending, &len_bytes);
+	return pending ? pending : error;
+}
+
 static bool send_to(int fd, size_t index, struct outcome *outcome)
 {
 	const struct vip *vip = &vips[index];
@@ -113,8 +124,8 @@ static bool send_to(int fd, size_t index, struct outcome *outcome)
 	if ((is_connected && connect(fd, &vip->addr.u.any, vip->addr.len_bytes) < 0) ||
 	    sendto(fd, text, (size_t)len, 0, has_peer ? NULL : &vip->addr.u.any,
 		   has_peer ? 0 : vip->addr.len_bytes) < 0) {
+		outcome->error = send_error(fd);
 		outcome->n_lost++;
-		outcome->error = errno;
 		return false;
 	}
 	return true;

@@ -67,7 +67,7 @@ static void on_addresses_changed(void *arg, const struct addr *addrs, size_t n_a
 
 static int open_addresses(struct agent *agent)
 {
-	_cleanup_(node_addresses_selection_clear) struct node_addresses_selection selection = {0};
+	_cleanup_(node_addresses_selection_clear) struct node_addresses_selection selection = {};
 	int r = node_addresses_parse(agent->options->nodeport_addresses, &selection);
 
 	if (r == 0)
@@ -105,10 +105,10 @@ static int open_datapath(struct agent *agent)
 		.cgroup = agent->cgroup,
 		.max_services = agent->options->max_services,
 		.max_backends = agent->options->max_backends,
-		.node = agent->options->node_name,
+		.node = model_node_name(agent->feed.model),
 		.version = SVCBPF_VERSION,
 	};
-	struct datapath_error error = {0};
+	struct datapath_error error = {};
 	int r = datapath_open(&options, &agent->datapath, &error);
 
 	if (r < 0)
@@ -126,14 +126,13 @@ int agent_open(struct agent *agent, const struct options *options)
 	agent->feed.synced = on_synced;
 	agent->feed.arg = agent;
 	r = find_cgroup(agent);
-	if (r == 0)
-		r = open_datapath(agent);
-	if (r == 0)
-		r = open_addresses(agent);
 	if (r < 0)
 		return r;
 	r = feed_open(&agent->feed, options);
-	return r < 0 ? log_error_errno(r, "preparing to read the manifests: %m") : 0;
+	if (r < 0)
+		return log_error_errno(r, "preparing to read the manifests: %m");
+	r = open_datapath(agent);
+	return r < 0 ? r : open_addresses(agent);
 }
 
 static void event_drop(struct event **event)

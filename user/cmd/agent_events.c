@@ -49,7 +49,7 @@ void agent_ready(struct agent *agent)
 
 int agent_selftest(struct agent *agent)
 {
-	struct datapath_error error = {0};
+	struct datapath_error error = {};
 	int r = datapath_selftest(agent->datapath, &error);
 	const char *text = *error.text ? error.text : strerror(-r);
 

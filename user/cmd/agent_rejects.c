@@ -58,5 +58,5 @@ void rejects_clear(struct rejects *rejects)
 	for (size_t i = 0; i < rejects->n_items; i++)
 		reject_free(&rejects->items[i]);
 	free(rejects->items);
-	*rejects = (struct rejects){0};
+	*rejects = (struct rejects){};
 }

@@ -136,7 +136,7 @@ int agent_sync(struct agent *agent)
 	const double start_ms = now_precise_ms();
 	int r;
 
-	agent->changes = (struct changes){0};
+	agent->changes = (struct changes){};
 	datapath_set_zone(agent->datapath, model_zone(agent->feed.model));
 	r = agent->needs_restage ? sync_all(agent) : sync_changes(agent);
 	if (r < 0)

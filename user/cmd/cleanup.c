@@ -8,7 +8,7 @@
 
 int cleanup_main(const struct options *options)
 {
-	struct datapath_error error = {0};
+	struct datapath_error error = {};
 	int r = datapath_cleanup(options->pin_dir, &error);
 
 	if (r == -ENOENT) {

@@ -152,7 +152,7 @@ static bool is_privileged(void)
 {
 	const uint64_t needed = (uint64_t)1 << CAP_BPF | (uint64_t)1 << CAP_NET_ADMIN;
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
 	uint64_t effective;
 
 	if (geteuid() == 0)
@@ -191,7 +191,7 @@ static int unknown_command(const char *name)
 
 int command_main(int argc, char **argv)
 {
-	_cleanup_(options_clear) struct options options = {0};
+	_cleanup_(options_clear) struct options options = {};
 	char error[OPTIONS_ERROR_MAX];
 	const struct command *command;
 	const char *name = argc > 1 ? argv[1] : NULL;

@@ -51,20 +51,22 @@ static const void *span_item(const struct span *span, size_t i)
 static int walk_both(struct pair *pair, const struct walk *walk, const struct span *kernel,
 		     const struct span *plan)
 {
+	const void *in_kernel = span_item(kernel, 0);
+	const void *planned = span_item(plan, 0);
 	size_t k = 0;
 	size_t p = 0;
 	int r = 0;
 
-	while (r == 0 && (k < kernel->n_items || p < plan->n_items)) {
-		const void *in_kernel = span_item(kernel, k);
-		const void *planned = span_item(plan, p);
-		int order = in_kernel ? -1 : 1;
+	while (r == 0 && (in_kernel || planned)) {
+		int order = planned ? 1 : -1;
 
 		if (in_kernel && planned)
 			order = walk->compare(in_kernel, planned);
+		r = walk->tell(pair, order <= 0 ? in_kernel : NULL, order >= 0 ? planned : NULL);
 		k += order <= 0;
 		p += order >= 0;
-		r = walk->tell(pair, order <= 0 ? in_kernel : NULL, order >= 0 ? planned : NULL);
+		in_kernel = span_item(kernel, k);
+		planned = span_item(plan, p);
 	}
 	pair->drift.item[0] = '\0';
 	return r;
@@ -91,7 +93,7 @@ static int tell_frontend(struct pair *pair, const void *kernel, const void *plan
 	const struct frontend *any = kernel ? kernel : plan;
 	char endpoint[PRINT_ENDPOINT_MAX];
 
-	if (kernel && plan)
+	if (!any || (kernel && plan))
 		return 0;
 	snprintf(pair->drift.item, sizeof(pair->drift.item), "%s %s", print_type_name(any->type),
 		 print_endpoint(&any->addr, any->port, endpoint));
@@ -136,7 +138,7 @@ static int tell_backend(struct pair *pair, const void *kernel, const void *plan)
 	const struct backend *planned = plan;
 	const struct backend *any = kernel ? kernel : plan;
 
-	if (in_kernel && planned && in_kernel->flags == planned->flags)
+	if (!any || (in_kernel && planned && in_kernel->flags == planned->flags))
 		return 0;
 	print_endpoint(&any->addr, any->port, pair->drift.item);
 	return pair_tell(pair, pair->drift.what, planned ? backend_text(planned) : NULL,
@@ -344,7 +346,7 @@ static int tell_health(struct pair *pair, const void *kernel, const void *plan)
 	char kernel_text[64];
 	char plan_text[64];
 
-	if (!print_is_service(pair->finder->service, any->namespace, any->name) ||
+	if (!any || !print_is_service(pair->finder->service, any->namespace, any->name) ||
 	    (in_kernel && planned && in_kernel->node_port == planned->node_port &&
 	     in_kernel->n_local_endpoints == planned->n_local_endpoints))
 		return 0;

@@ -6,9 +6,9 @@
 
 #include "cmd/command.h"
 #include "cmd/dump_kinds.h"
+#include "cmd/pins.h"
 #include "cmd/plan.h"
 #include "cmd/print.h"
-#include "cmd/reader.h"
 #include "util/cleanup.h"
 
 /* What a kind is made from. */
@@ -107,15 +107,15 @@ static bool needs_state(const char *kind)
 /* The pins are opened anew each time: a cleanup or an upgrade may come between two. */
 static int dump_once(const char *kind, const struct options *options)
 {
-	_cleanup_(reader_freep) struct datapath_reader *reader = NULL;
+	_cleanup_(pins_closep) struct datapath_reader *reader = NULL;
 	_cleanup_(plan_state_freep) struct state *state = NULL;
 	struct dump dump = {.options = options};
-	int r = reader_open("dump", options, &reader);
+	int r = pins_open("dump", options, &reader);
 
 	if (r != CMD_OK)
 		return r;
 	if (needs_state(kind)) {
-		r = reader_state("dump", reader, &state);
+		r = pins_state("dump", reader, &state);
 		if (r != CMD_OK)
 			return r;
 	}

@@ -145,7 +145,7 @@ int dump_backends(struct print_doc *doc, const struct state *state, const char *
 		  const char *title)
 {
 	const struct print_list list = {"backends", title, columns, ARRAY_SIZE(columns)};
-	_cleanup_(uses_clear) struct uses uses = {0};
+	_cleanup_(uses_clear) struct uses uses = {};
 	int r = uses_collect(&uses, state, service);
 
 	if (r == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The lists of `svcbpf dump` that come straight from one map. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cmd/dump_kinds.h"
@@ -51,6 +52,7 @@ static cJSON *affinity_json(const struct datapath_affinity *entry)
 {
 	const struct service_port_key *key = &entry->key;
 	cJSON *object = cJSON_CreateObject();
+	const uint64_t age_s = entry->age_ms / 1000;
 	char service[512];
 
 	snprintf(service, sizeof(service), "%s/%s", key->namespace, key->name);
@@ -60,7 +62,7 @@ static cJSON *affinity_json(const struct datapath_affinity *entry)
 	    cJSON_AddStringToObject(object, "protocol", protocol_name(key->protocol)) &&
 	    cJSON_AddNumberToObject(object, "netnsCookie", (double)entry->netns_cookie) &&
 	    add_affinity_backend(object, &entry->backend) &&
-	    cJSON_AddNumberToObject(object, "ageSeconds", (double)(entry->age_ms / 1000)) &&
+	    cJSON_AddNumberToObject(object, "ageSeconds", (double)age_s) &&
 	    cJSON_AddNumberToObject(object, "timeoutSeconds", entry->timeout_s))
 		return object;
 	cJSON_Delete(object);
@@ -96,28 +98,65 @@ static const struct print_column node_columns[] = {
 	{.title = "LOOPBACK", .key = "loopback"},
 };
 
-static int node_row(void *arg, const struct addr *addr, bool is_loopback)
+struct node_address {
+	struct addr addr;
+	bool is_loopback;
+};
+
+struct node_addresses_list {
+	struct node_address *items;
+	size_t n_items;
+};
+
+static void node_list_clear(struct node_addresses_list *list)
 {
-	const struct sink *sink = arg;
+	free(list->items);
+}
+
+static int node_collect(void *arg, const struct addr *addr, bool is_loopback)
+{
+	struct node_addresses_list *list = arg;
+	struct node_address *grown =
+		reallocarray(list->items, list->n_items + 1, sizeof(*list->items));
+
+	if (!grown)
+		return -ENOMEM;
+	list->items = grown;
+	list->items[list->n_items++] = (struct node_address){*addr, is_loopback};
+	return 0;
+}
+
+static int node_compare(const void *a, const void *b)
+{
+	return addr_compare(&((const struct node_address *)a)->addr,
+			    &((const struct node_address *)b)->addr);
+}
+
+static cJSON *node_json(const struct node_address *node)
+{
 	cJSON *object = cJSON_CreateObject();
 	char text[ADDR_TEXT_MAX];
 
-	if (cJSON_AddStringToObject(object, "address", addr_format(addr, text)) &&
-	    cJSON_AddBoolToObject(object, "loopback", is_loopback))
-		return print_doc_row(sink->doc, object);
+	if (cJSON_AddStringToObject(object, "address", addr_format(&node->addr, text)) &&
+	    cJSON_AddBoolToObject(object, "loopback", node->is_loopback))
+		return object;
 	cJSON_Delete(object);
-	return -ENOMEM;
+	return NULL;
 }
 
 int dump_nodes(struct print_doc *doc, const struct datapath_reader *reader, const char *title)
 {
 	const struct print_list list = {"nodeAddresses", title, node_columns,
 					ARRAY_SIZE(node_columns)};
-	struct sink sink = {.doc = doc};
-	int r = print_doc_begin(doc, &list);
+	_cleanup_(node_list_clear) struct node_addresses_list nodes = {};
+	int r = datapath_read_node_addresses(reader, node_collect, &nodes);
 
+	if (nodes.n_items)
+		qsort(nodes.items, nodes.n_items, sizeof(*nodes.items), node_compare);
 	if (r == 0)
-		r = datapath_read_node_addresses(reader, node_row, &sink);
+		r = print_doc_begin(doc, &list);
+	for (size_t i = 0; r == 0 && i < nodes.n_items; i++)
+		r = print_doc_row(doc, node_json(&nodes.items[i]));
 	return r < 0 ? r : print_doc_end(doc);
 }
 

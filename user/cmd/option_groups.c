@@ -78,20 +78,8 @@ static const struct argp_option source_options[] = {
 	{"kubeconfig", KEY_KUBECONFIG, "FILE", OPTION_HIDDEN, NULL, 0},
 	{"context", KEY_CONTEXT, "NAME", OPTION_HIDDEN, NULL, 0},
 	{"server", KEY_SERVER, "URL", OPTION_HIDDEN, NULL, 0},
-	{0},
+	{},
 };
-
-static int add_manifests(struct options *options, const char *path)
-{
-	const char **grown = reallocarray(options->manifests, options->n_manifests + 1,
-					  sizeof(*options->manifests));
-
-	if (!grown)
-		return ENOMEM;
-	options->manifests = grown;
-	options->manifests[options->n_manifests++] = path;
-	return 0;
-}
 
 static int refuse_kubernetes(const struct options_context *context, const char *option)
 {
@@ -107,7 +95,8 @@ static error_t parse_source(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_MANIFESTS:
-		return add_manifests(context->options, arg);
+		context->options->manifests[context->options->n_manifests++] = arg;
+		return 0;
 	case KEY_NODE_NAME:
 		if (!*arg || strlen(arg) >= OPTIONS_NODE_MAX)
 			return options_fail(context, "--node-name: must have 1 to %d characters",
@@ -142,12 +131,12 @@ static const struct argp_option datapath_options[] = {
 	{"healthz-bind-address", KEY_HEALTHZ, "ADDRESS", OPTION_HIDDEN, NULL, 0},
 	{"metrics-bind-address", KEY_METRICS, "ADDRESS", OPTION_HIDDEN, NULL, 0},
 	{"config", KEY_CONFIG, "FILE", OPTION_HIDDEN, NULL, 0},
-	{0},
+	{},
 };
 
 static int parse_nodeport_addresses(const struct options_context *context, const char *text)
 {
-	struct node_addresses_selection selection = {0};
+	struct node_addresses_selection selection = {};
 	int r = node_addresses_parse(text, &selection);
 
 	if (r == -ENOMEM)
@@ -198,7 +187,7 @@ static int parse_later(const struct options_context *context, int key, const cha
 static error_t parse_datapath(int key, char *arg, struct argp_state *state)
 {
 	const struct options_context *context = state->input;
-	struct options *options = context ? context->options : NULL;
+	struct options *options = context->options;
 
 	switch (key) {
 	case KEY_CGROUP:
@@ -226,12 +215,12 @@ static const struct argp_option agent_options[] = {
 	 "Program the present state, print a summary line and exit; the datapath stays", 0},
 	{"ready-fd", KEY_READY_FD, "FD", 0,
 	 "Write READY=1 to this file descriptor after the first complete sync and self-test", 0},
-	{0},
+	{},
 };
 
 static int parse_ready_fd(const struct options_context *context, const char *arg)
 {
-	uint32_t fd;
+	uint32_t fd = 0;
 	int r = parse_number(context, "--ready-fd", arg, 0, MAX_FD, &fd);
 
 	if (r)
@@ -264,7 +253,7 @@ static const struct argp agent_argp = {.options = agent_options, .parser = parse
 static const struct argp_option pin_dir_options[] = {
 	{"pin-dir", KEY_PIN_DIR, "PATH", 0,
 	 "Where maps and links are pinned, on a bpffs (default: " DATAPATH_DEFAULT_PIN_DIR ")", 0},
-	{0},
+	{},
 };
 
 static error_t parse_pin_dir(int key, char *arg, struct argp_state *state)
@@ -285,7 +274,7 @@ static const struct argp pin_dir_argp = {.options = pin_dir_options, .parser = p
 
 static const struct argp_option format_options[] = {
 	{"output", 'o', "FORMAT", 0, "table (default), wide, json or yaml", 0},
-	{0},
+	{},
 };
 
 static error_t parse_format(int key, char *arg, struct argp_state *state)
@@ -303,7 +292,7 @@ static const struct argp format_argp = {.options = format_options, .parser = par
 
 static const struct argp_option filter_options[] = {
 	{"service", KEY_SERVICE, "NAMESPACE/NAME", 0, "Show this Service only", 0},
-	{0},
+	{},
 };
 
 static error_t parse_filter(int key, char *arg, struct argp_state *state)
@@ -325,7 +314,7 @@ static const struct argp filter_argp = {.options = filter_options, .parser = par
 static const struct argp_option watch_options[] = {
 	{"watch", KEY_WATCH, NULL, 0, "Show again and again, until interrupted", 0},
 	{"interval", KEY_INTERVAL, "SECONDS", 0, "How often --watch shows again (default: 2)", 0},
-	{0},
+	{},
 };
 
 static error_t parse_watch(int key, char *arg, struct argp_state *state)
@@ -353,7 +342,7 @@ static const struct argp_option common_options[] = {
 	{"verbose", 'v', NULL, 0, "Log details too", 0},
 	{"log-format", KEY_LOG_FORMAT, "text|json", 0, "How log lines are written (default: text)",
 	 0},
-	{0},
+	{},
 };
 
 static error_t parse_common(int key, char *arg, struct argp_state *state)

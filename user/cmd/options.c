@@ -23,15 +23,10 @@ struct options_parser {
 static int add_arg(const struct options_context *context, const char *arg)
 {
 	struct options *options = context->options;
-	const char **grown;
 
 	if (options->n_args == context->command->max_args)
 		return options_fail(context, "unexpected argument '%s'; see 'svcbpf %s --help'",
 				    arg, context->command->name);
-	grown = reallocarray(options->args, options->n_args + 1, sizeof(*options->args));
-	if (!grown)
-		return ENOMEM;
-	options->args = grown;
 	options->args[options->n_args++] = arg;
 	return 0;
 }
@@ -103,7 +98,8 @@ static void default_node_name(char name[OPTIONS_NODE_MAX])
 	snprintf(name, OPTIONS_NODE_MAX, "%s", host);
 }
 
-static void options_init(struct options *options)
+/* The arrays have room for everything in argv. */
+static int options_init(struct options *options, int argc)
 {
 	*options = (struct options){
 		.pin_dir = DATAPATH_DEFAULT_PIN_DIR,
@@ -112,8 +108,11 @@ static void options_init(struct options *options)
 		.ready_fd = -1,
 		.format = PRINT_TABLE,
 		.interval_s = 2,
+		.args = calloc((size_t)argc + 1, sizeof(*options->args)),
+		.manifests = calloc((size_t)argc + 1, sizeof(*options->manifests)),
 	};
 	default_node_name(options->node_name);
+	return options->args && options->manifests ? 0 : -ENOMEM;
 }
 
 int options_parse(const struct command *command, int argc, char **argv, struct options *ret_options,
@@ -121,14 +120,15 @@ int options_parse(const struct command *command, int argc, char **argv, struct o
 {
 	struct options_context context = {command, ret_options, ret_error};
 	struct options_parser parser;
-	error_t error;
+	int r;
 
 	ret_error[0] = '\0';
-	options_init(ret_options);
+	r = options_init(ret_options, argc);
+	if (r < 0)
+		return r;
 	parser_init(&parser, command);
-	error = argp_parse(&parser.argp, argc, argv, ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP,
+	return -argp_parse(&parser.argp, argc, argv, ARGP_NO_ERRS | ARGP_NO_EXIT | ARGP_NO_HELP,
 			   NULL, &context);
-	return -error;
 }
 
 void options_help(const struct command *command, FILE *out)

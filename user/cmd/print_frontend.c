@@ -42,11 +42,12 @@ cJSON *print_backend_json(const struct backend *backend)
 {
 	cJSON *object = cJSON_CreateObject();
 	char text[ADDR_TEXT_MAX];
-	bool is_terminating = backend->flags & SVC_BACKEND_F_TERMINATING;
+	const bool is_local = backend->flags & SVC_BACKEND_F_LOCAL;
+	const bool is_terminating = backend->flags & SVC_BACKEND_F_TERMINATING;
 
 	if (cJSON_AddStringToObject(object, "address", addr_format(&backend->addr, text)) &&
 	    cJSON_AddNumberToObject(object, "port", backend->port) &&
-	    cJSON_AddBoolToObject(object, "local", backend->flags & SVC_BACKEND_F_LOCAL) &&
+	    cJSON_AddBoolToObject(object, "local", is_local) &&
 	    cJSON_AddStringToObject(object, "state", is_terminating ? "terminating" : "ready"))
 		return object;
 	cJSON_Delete(object);

@@ -12,7 +12,7 @@
 /* Read all, write all, and only then attach: no program ever sees half a state. */
 static int start(struct agent *agent)
 {
-	struct datapath_error error = {0};
+	struct datapath_error error = {};
 	int r = manifests_load(agent->feed.manifests);
 
 	if (r < 0)
@@ -39,7 +39,7 @@ static void format_summary(const struct agent *agent, uint64_t duration_ms, char
 
 static int run(const struct options *options)
 {
-	_cleanup_(agent_close) struct agent agent = {0};
+	_cleanup_(agent_close) struct agent agent = {};
 	const uint64_t start_ms = agent_now_ms();
 	char summary[160];
 	int r = agent_open(&agent, options);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "cmd/command.h"
-#include "cmd/reader.h"
+#include "cmd/pins.h"
 #include "util/cleanup.h"
 
 static int print_status(const struct options *options, const struct status *status)
@@ -24,9 +24,9 @@ static int exit_status(const struct status *status)
 
 int status_main(const struct options *options)
 {
-	_cleanup_(reader_freep) struct datapath_reader *reader = NULL;
-	_cleanup_(status_clear) struct status status = {0};
-	int r = reader_open("status", options, &reader);
+	_cleanup_(pins_closep) struct datapath_reader *reader = NULL;
+	_cleanup_(status_clear) struct status status = {};
+	int r = pins_open("status", options, &reader);
 
 	if (r != CMD_OK)
 		return r;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cmd/status.h"
+#include "datapath/object.h"
 #include "util/cleanup.h"
 
 #define NS_PER_S 1000000000ull
@@ -85,37 +86,76 @@ static void judge_selftest(struct status *status)
 			   status_format_age(age, text));
 }
 
+static void judge_link(struct status *status, const struct status_link *link)
+{
+	if (!link->cgroup_id)
+		add_reason(status, "program %s: its cgroup is gone; restart the agent", link->name);
+	else if (status->meta.cgroup_id && link->cgroup_id != status->meta.cgroup_id)
+		add_reason(status,
+			   "program %s is attached to another cgroup (id %llu, not %llu); restart "
+			   "the agent",
+			   link->name, (unsigned long long)link->cgroup_id,
+			   (unsigned long long)status->meta.cgroup_id);
+}
+
+static bool is_attached(const struct status *status, const char *name)
+{
+	for (size_t i = 0; i < status->n_links; i++)
+		if (strcmp(status->links[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 static void judge_links(struct status *status)
 {
-	if (!status->n_links)
+	size_t n_programs;
+	const struct program_spec *programs = object_programs(&n_programs);
+
+	if (!status->n_links) {
 		add_reason(status, "no program is attached: no connection to a Service is "
 				   "translated; start 'svcbpf run'");
-	for (size_t i = 0; i < status->n_links; i++) {
-		const struct status_link *link = &status->links[i];
-
-		if (!link->cgroup_id)
-			add_reason(status, "program %s: its cgroup is gone; restart the agent",
-				   link->name);
-		else if (status->meta.cgroup_id && link->cgroup_id != status->meta.cgroup_id)
-			add_reason(status,
-				   "program %s is attached to another cgroup (id %llu, not "
-				   "%llu); restart the agent",
-				   link->name, (unsigned long long)link->cgroup_id,
-				   (unsigned long long)status->meta.cgroup_id);
+		return;
 	}
+	for (size_t i = 0; i < n_programs; i++)
+		if (!is_attached(status, programs[i].name))
+			add_reason(status, "program %s is not attached; restart the agent",
+				   programs[i].name);
+	for (size_t i = 0; i < status->n_links; i++)
+		judge_link(status, &status->links[i]);
+}
+
+/* What it means when a map fills up; maps that make room by themselves are not here. */
+static const struct {
+	const char *prefix;
+	const char *meaning;
+} fill_meanings[] = {
+	{"frontends", "Services that do not fit are not served: raise --max-services"},
+	{"service", "Services that do not fit are not served: raise --max-services"},
+	{"source_ranges", "Services that do not fit are not served: raise --max-services"},
+	{"health_checks", "health checks that do not fit are not shown: raise --max-services"},
+	{"backends", "Services that do not fit keep what they had: raise --max-backends"},
+	{"node_addrs", "NodePorts do not answer on addresses that do not fit: choose some by "
+		       "--nodeport-addresses"},
+};
+
+static const char *fill_meaning(const char *map)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(fill_meanings); i++)
+		if (strncmp(map, fill_meanings[i].prefix, strlen(fill_meanings[i].prefix)) == 0)
+			return fill_meanings[i].meaning;
+	return NULL;
 }
 
 static void judge_maps(struct status *status)
 {
 	for (size_t i = 0; i < status->n_fills; i++) {
 		const struct datapath_map_fill *fill = &status->fills[i];
+		const char *meaning = fill_meaning(fill->name);
 
-		if (!fill->n_max || fill->n_used * 100 <= fill->n_max * STATUS_WARN_PERCENT)
-			continue;
-		add_reason(status,
-			   "map %s is %llu %% full; Services that do not fit are not "
-			   "served: raise --max-services or --max-backends",
-			   fill->name, (unsigned long long)(fill->n_used * 100 / fill->n_max));
+		if (meaning && fill->n_max &&
+		    fill->n_used * 100 > fill->n_max * STATUS_WARN_PERCENT)
+			add_reason(status, "map %s is %llu %% full; %s", fill->name,
+				   (unsigned long long)(fill->n_used * 100 / fill->n_max), meaning);
 	}
 }
 

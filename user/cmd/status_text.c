@@ -84,7 +84,7 @@ static void print_programs(FILE *out, const struct status *status)
 
 static void print_kernel(FILE *out, const struct status *status)
 {
-	struct utsname name = {0};
+	struct utsname name = {};
 	size_t n;
 	const struct status_feature *features = status_features(&n);
 	size_t n_missing = 0;
@@ -106,8 +106,7 @@ static int fill_row(struct print_doc *doc, const struct datapath_map_fill *fill)
 	cJSON *row = cJSON_CreateObject();
 	char text[32];
 
-	snprintf(text, sizeof(text), "%.0f%%%s", percent,
-		 percent > STATUS_WARN_PERCENT ? " !" : "");
+	snprintf(text, sizeof(text), "%.0f%%", percent);
 	if (cJSON_AddStringToObject(row, "name", fill->name) &&
 	    cJSON_AddNumberToObject(row, "used", (double)fill->n_used) &&
 	    cJSON_AddNumberToObject(row, "max", (double)fill->n_max) &&

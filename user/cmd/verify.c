@@ -4,9 +4,9 @@
 
 #include "cmd/command.h"
 #include "cmd/drift.h"
+#include "cmd/pins.h"
 #include "cmd/plan.h"
 #include "cmd/print.h"
-#include "cmd/reader.h"
 #include "util/cleanup.h"
 
 /* Where the differences go: lines, or rows of a document. */
@@ -90,7 +90,7 @@ static int verify_doc(const struct options *options, const struct state *kernel,
 static int compare(const struct options *options, const struct state *kernel,
 		   const struct state *plan)
 {
-	struct sink sink = {0};
+	struct sink sink = {};
 	int r = print_is_table(options->format) ? verify_lines(options, kernel, plan, &sink)
 						: verify_doc(options, kernel, plan, &sink);
 
@@ -101,16 +101,16 @@ static int compare(const struct options *options, const struct state *kernel,
 
 int verify_main(const struct options *options)
 {
-	_cleanup_(reader_freep) struct datapath_reader *reader = NULL;
+	_cleanup_(pins_closep) struct datapath_reader *reader = NULL;
 	_cleanup_(plan_state_freep) struct state *kernel = NULL;
 	_cleanup_(plan_state_freep) struct state *plan = NULL;
 	size_t n_rejected = 0;
 	int r = plan_check_source("verify", options);
 
 	if (r == CMD_OK)
-		r = reader_open("verify", options, &reader);
+		r = pins_open("verify", options, &reader);
 	if (r == CMD_OK)
-		r = reader_state("verify", reader, &kernel);
+		r = pins_state("verify", reader, &kernel);
 	if (r == CMD_OK)
 		r = plan_compute("verify", options, &plan, &n_rejected);
 	return r == CMD_OK ? compare(options, kernel, plan) : r;

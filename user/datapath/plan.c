@@ -114,8 +114,8 @@ static int check_room(const struct shadow *shadow, struct staged *staged)
 		n_free = n_hash;
 	if (n_new <= n_free)
 		return 0;
-	return say(staged, -ENOSPC, "needs %zu more frontends, %u %s free; raise --max-services",
-		   n_new, n_free, is_or_are(n_free));
+	return say(staged, -ENOSPC, "needs %zu more frontend%s, %u %s free; raise --max-services",
+		   n_new, n_new == 1 ? "" : "s", n_free, is_or_are(n_free));
 }
 
 /* Forgets the frontends that add_frontends() made: their slots were never written. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Rule R39 at sockets: a connected UDP socket that was translated to a backend which has left its
- * Service is destroyed, so that its owner gets ECONNABORTED and connects again. Without this it
- * would talk to nobody for as long as it lives.
+ * Service is destroyed, so that its owner gets ECONNABORTED (a sender EDESTADDRREQ) and connects
+ * again. Without this it would talk to nobody for as long as it lives.
  *
  * A socket is found by its cookie in the reverse translation (svcbpf/abi.h: rev_slots, else
  * rev_storage), looked up in all network namespaces by sock_diag(7) and ended by SOCK_DESTROY.

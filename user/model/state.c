@@ -98,6 +98,9 @@ int state_add(struct state *state, struct service_port *port)
 	return 0;
 }
 
+/* gcc 12's analyzer forgets what it saw stored at an unknown index and calls it a leak */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
 int state_add_health_check(struct state *state, const struct health_check *check)
 {
 	struct health_check *checks = reserve(state->checks, state->n_checks,
@@ -116,6 +119,7 @@ int state_add_health_check(struct state *state, const struct health_check *check
 	};
 	return 0;
 }
+#pragma GCC diagnostic pop
 
 static int compare_ports(const void *a, const void *b)
 {

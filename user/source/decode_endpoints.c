@@ -108,41 +108,51 @@ static int add_slice(struct subset *subset, uint8_t family, struct k8s_slice **r
 {
 	struct mirror *mirror = subset->mirror;
 	_free_ char *name = NULL;
-	struct k8s_slice **slices, *slice;
+	struct k8s_slice *slice;
 	int r;
 
 	r = mirror_slice_name(subset->meta->name, mirror->n_slices, &name);
 	if (r < 0)
 		return r;
-	slices = reallocarray(mirror->slices, mirror->n_slices + 1, sizeof(*slices));
-	if (!slices)
-		return -ENOMEM;
-	mirror->slices = slices;
 	slice = calloc(1, sizeof(*slice));
 	if (!slice)
 		return -ENOMEM;
 	slice->family = family;
-	slices[mirror->n_slices++] = slice;
+	mirror->slices[mirror->n_slices++] = slice;
 	*ret = slice;
 	return fill_slice(subset, name, slice);
+}
+
+/* The slice of a family, made at its first address with room for all. */
+static int get_slice(struct subset *subset, uint8_t family, struct k8s_slice **ret)
+{
+	struct k8s_slice **known = family == ADDR_IPV4 ? &subset->ipv4 : &subset->ipv6;
+	struct k8s_slice *slice = *known;
+	int r;
+
+	if (!slice) {
+		r = add_slice(subset, family, &slice);
+		if (r < 0)
+			return r;
+		slice->endpoints = calloc(subset->max_addresses, sizeof(*slice->endpoints));
+		if (!slice->endpoints)
+			return -ENOMEM;
+		*known = slice;
+	}
+	*ret = slice;
+	return 0;
 }
 
 static int add_endpoint(struct subset *subset, const struct addr *addr, const char *node,
 			uint32_t flags)
 {
-	struct k8s_slice **slice = addr->family == ADDR_IPV4 ? &subset->ipv4 : &subset->ipv6;
 	struct k8s_endpoint *endpoint;
-	int r;
+	struct k8s_slice *slice;
+	int r = get_slice(subset, addr->family, &slice);
 
-	if (!*slice) {
-		r = add_slice(subset, addr->family, slice);
-		if (r < 0)
-			return r;
-		(*slice)->endpoints = calloc(subset->max_addresses, sizeof(*(*slice)->endpoints));
-		if (!(*slice)->endpoints)
-			return -ENOMEM;
-	}
-	endpoint = &(*slice)->endpoints[(*slice)->n_endpoints++];
+	if (r < 0)
+		return r;
+	endpoint = &slice->endpoints[slice->n_endpoints++];
 	memcpy(endpoint->addr, addr->bytes, sizeof(endpoint->addr));
 	endpoint->flags = flags;
 	return intern(subset->pool, node, &endpoint->node);
@@ -242,8 +252,12 @@ static int mirror_fill(const struct field *root, struct strings *pool, struct mi
 	if (r < 0)
 		return r;
 	r = field_array(root, "subsets", &subsets);
-	if (r < 0)
+	if (r < 0 || field_count(&subsets) == 0)
 		return r;
+	/* at most one slice for each family */
+	mirror->slices = calloc(2 * field_count(&subsets), sizeof(struct k8s_slice *));
+	if (!mirror->slices)
+		return -ENOMEM;
 	for (struct field item = field_first(&subsets); item.node; item = field_next(&item)) {
 		r = decode_subset(&item, &meta, pool, mirror);
 		if (r < 0)

@@ -26,13 +26,14 @@ bool folder_is_manifest(const char *name)
 	return false;
 }
 
-/* Appends a file. @path: taken over, also on failure. */
-static int add_file(struct folder_list *list, char *path, const struct stat *st)
+/* Appends @folder/@name; without folder when that is "". */
+static int add_file(struct folder_list *list, const char *folder, const char *name,
+		    const struct stat *st)
 {
-	_free_ char *owned = path;
+	size_t len = strlen(folder);
+	const char *slash = len > 0 && folder[len - 1] != '/' ? "/" : "";
+	char *path;
 
-	if (!path)
-		return -ENOMEM;
 	if (list->n_files == list->max_files) {
 		size_t max = list->max_files ? list->max_files * 2 : 16;
 		struct folder_file *files = reallocarray(list->files, max, sizeof(*files));
@@ -42,17 +43,10 @@ static int add_file(struct folder_list *list, char *path, const struct stat *st)
 		list->files = files;
 		list->max_files = max;
 	}
-	list->files[list->n_files++] = (struct folder_file){.path = TAKE_PTR(owned), .st = *st};
+	if (asprintf(&path, "%s%s%s", folder, slash, name) < 0)
+		return -ENOMEM;
+	list->files[list->n_files++] = (struct folder_file){.path = path, .st = *st};
 	return 0;
-}
-
-static char *join(const char *folder, const char *name)
-{
-	size_t len = strlen(folder);
-	const char *slash = len > 0 && folder[len - 1] == '/' ? "" : "/";
-	char *path;
-
-	return asprintf(&path, "%s%s%s", folder, slash, name) < 0 ? NULL : path;
 }
 
 static int compare_files(const void *a, const void *b)
@@ -79,7 +73,7 @@ static int scan_entries(const char *path, DIR *dir, struct folder_list *list)
 		if (!folder_is_manifest(entry->d_name) ||
 		    fstatat(dirfd(dir), entry->d_name, &st, 0) < 0 || !S_ISREG(st.st_mode))
 			continue;
-		r = add_file(list, join(path, entry->d_name), &st);
+		r = add_file(list, path, entry->d_name, &st);
 		if (r < 0)
 			return r;
 	}
@@ -95,7 +89,6 @@ int folder_scan(const char *path, struct folder_list *list)
 {
 	_closedir_ DIR *dir = NULL;
 	struct stat st;
-	char *copy;
 
 	if (stat(path, &st) < 0)
 		return -errno;
@@ -103,8 +96,7 @@ int folder_scan(const char *path, struct folder_list *list)
 		/* a path of its own must be readable, other than a file of a folder */
 		if (access(path, R_OK) < 0)
 			return -errno;
-		copy = strdup(path);
-		return add_file(list, copy, &st);
+		return add_file(list, "", path, &st);
 	}
 	dir = opendir(path);
 	if (!dir)
@@ -117,5 +109,5 @@ void folder_clear(struct folder_list *list)
 	for (size_t i = 0; i < list->n_files; i++)
 		free(list->files[i].path);
 	free(list->files);
-	*list = (struct folder_list){0};
+	*list = (struct folder_list){};
 }

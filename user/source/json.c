@@ -203,7 +203,7 @@ int json_parse(const char *text, size_t len, size_t first_line, const struct par
 	size_t line = first_line;
 
 	while (json_scan_space(&scan)) {
-		_cleanup_(json_doc_free) struct json_doc doc = {0};
+		_cleanup_(json_doc_free) struct json_doc doc = {};
 		struct span span = {.at = scan.at};
 		int r;
 

@@ -41,6 +41,9 @@ static void clear_entries(struct objects *objects, struct manifest_file *file)
 		strings_put(objects->pool, file->entries[i].service);
 		file->entries[i].object->n_entries--;
 	}
+	free(file->told_lines);
+	file->told_lines = NULL;
+	file->n_told_lines = 0;
 	free(file->entries);
 	file->entries = NULL;
 	file->n_entries = 0;
@@ -154,6 +157,8 @@ static void take_entries(struct objects *objects, struct manifest_file *file,
 	file->n_entries = fresh->n_entries;
 	file->max_entries = fresh->max_entries;
 	file->n_rejected = fresh->n_rejected;
+	file->told_lines = TAKE_PTR(fresh->told_lines);
+	file->n_told_lines = fresh->n_told_lines;
 	fresh->n_entries = 0;
 	fresh->max_entries = 0;
 }

@@ -28,6 +28,7 @@ struct file_id {
  * @error: negative errno of the last try to read it; 0.
  * @is_wanted: read it even if it is unchanged: objects in it are needed.
  * @n_rejected: objects in it, and broken documents, that cannot be used.
+ * @told_lines: where they are, and where else something was told that holds for the text.
  * @generation: of the load that found it last.
  */
 struct manifest_file {
@@ -42,6 +43,8 @@ struct manifest_file {
 	size_t n_entries;
 	size_t max_entries;
 	size_t n_rejected;
+	size_t *told_lines;
+	size_t n_told_lines;
 	uint64_t generation;
 	UT_hash_handle hh;
 };

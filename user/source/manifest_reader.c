@@ -10,11 +10,9 @@
 #include "source/field.h"
 #include "source/json.h"
 #include "source/list_kind.h"
-#include "source/yaml.h"
-#include "util/cleanup.h"
-#include "util/log.h"
-
 #include "source/text_hash.h"
+#include "source/yaml.h"
+#include "util/log.h"
 
 #define OBJECT_TEXT_MAX 512
 #define KIND_MAX_BYTES	128
@@ -41,23 +39,31 @@ struct candidate {
 	const char *name;
 };
 
-static void note(const struct reader *reader, size_t line, const char *object, const char *text)
+/* Tells about a line, and remembers that it did. Return: 0 or -ENOMEM. */
+static int note(const struct reader *reader, size_t line, const char *object, const char *text)
 {
+	struct manifest_file *file = reader->file;
+	size_t *lines = reallocarray(file->told_lines, file->n_told_lines + 1, sizeof(*lines));
+
+	if (!lines)
+		return -ENOMEM;
+	lines[file->n_told_lines++] = line;
+	file->told_lines = lines;
 	if (!reader->is_quiet)
-		manifest_reject(reader->context->events, reader->file->path, line, object, text);
+		manifest_reject(reader->context->events, file->path, line, object, text);
+	return 0;
 }
 
-static void reject(struct reader *reader, size_t line, const char *object, const char *text)
+static int reject(const struct reader *reader, size_t line, const char *object, const char *text)
 {
 	reader->file->n_rejected++;
-	note(reader, line, object, text);
+	return note(reader, line, object, text);
 }
 
 static int reject_unknown(struct reader *reader, size_t line, const char *text)
 {
 	reader->has_unknown = true;
-	reject(reader, line, "", text);
-	return 0;
+	return reject(reader, line, "", text);
 }
 
 static const char *candidate_format(const struct candidate *candidate, char *buf, size_t size)
@@ -83,21 +89,30 @@ static void identify(const cJSON *json, struct candidate *candidate)
 		candidate->namespace = namespace->valuestring;
 }
 
-static int add_entry(struct reader *reader, const struct candidate *candidate, struct entry **ret)
+static int reserve_entry(struct manifest_file *file)
+{
+	size_t max = file->max_entries ? file->max_entries * 2 : 4;
+	struct entry *entries;
+
+	if (file->n_entries < file->max_entries)
+		return 0;
+	entries = reallocarray(file->entries, max, sizeof(*entries));
+	if (!entries)
+		return -ENOMEM;
+	file->max_entries = max;
+	file->entries = entries;
+	return 0;
+}
+
+static int add_entry(const struct reader *reader, const struct candidate *candidate,
+		     struct entry **ret)
 {
 	struct manifest_file *file = reader->file;
 	struct object *object;
-	int r;
+	int r = reserve_entry(file);
 
-	if (file->n_entries == file->max_entries) {
-		size_t max = file->max_entries ? file->max_entries * 2 : 4;
-		struct entry *entries = reallocarray(file->entries, max, sizeof(*entries));
-
-		if (!entries)
-			return -ENOMEM;
-		file->entries = entries;
-		file->max_entries = max;
-	}
+	if (r < 0)
+		return r;
 	r = objects_get(reader->context->objects, candidate->kind, candidate->namespace,
 			candidate->name, &object);
 	if (r < 0)
@@ -132,8 +147,8 @@ static int decode(const struct reader *reader, const struct candidate *candidate
 }
 
 /* Nothing gives such a Service an address here; that is no mistake, but surely not meant. */
-static void note_service(const struct reader *reader, const struct candidate *candidate,
-			 const struct k8s_service *service)
+static int note_service(const struct reader *reader, const struct candidate *candidate,
+			const struct k8s_service *service)
 {
 	const struct parsed *parsed = candidate->parsed;
 	const cJSON *spec = cJSON_GetObjectItemCaseSensitive(parsed->json, "spec");
@@ -142,28 +157,29 @@ static void note_service(const struct reader *reader, const struct candidate *ca
 
 	if (!service->is_headless || service->is_excluded || service->type == K8S_EXTERNAL_NAME ||
 	    (cJSON_IsString(ip) && ip->valuestring[0]))
-		return;
-	note(reader, parsed->line_of(parsed, spec),
-	     candidate_format(candidate, object, sizeof(object)),
-	     "spec.clusterIP is missing: without an API server nothing allocates it, and without "
-	     "it the Service is not served; add one");
+		return 0;
+	return note(reader, parsed->line_of(parsed, spec),
+		    candidate_format(candidate, object, sizeof(object)),
+		    "spec.clusterIP is missing: without an API server nothing allocates it, and "
+		    "without it the Service is not served; add one");
 }
 
-static void note_endpoints(const struct reader *reader, const struct candidate *candidate,
-			   const struct mirror *mirror)
+static int note_endpoints(const struct reader *reader, const struct candidate *candidate,
+			  const struct mirror *mirror)
 {
 	char object[OBJECT_TEXT_MAX], text[128];
 
 	if (mirror->n_left_out == 0)
-		return;
+		return 0;
 	snprintf(text, sizeof(text), "%zu addresses beyond %d in a subset are left out",
 		 mirror->n_left_out, ENDPOINTS_MAX_ADDRESSES);
-	note(reader, candidate->parsed->line, candidate_format(candidate, object, sizeof(object)),
-	     text);
+	return note(reader, candidate->parsed->line,
+		    candidate_format(candidate, object, sizeof(object)), text);
 }
 
-static void fill_entry(const struct reader *reader, const struct candidate *candidate,
-		       struct entry *entry)
+/* Fills in what is known of a good object beside its decoded form. */
+static int fill_entry(const struct reader *reader, const struct candidate *candidate,
+		      struct entry *entry)
 {
 	const cJSON *json = candidate->parsed->json, *spec, *selector;
 
@@ -173,50 +189,49 @@ static void fill_entry(const struct reader *reader, const struct candidate *cand
 		spec = cJSON_GetObjectItemCaseSensitive(json, "spec");
 		selector = cJSON_GetObjectItemCaseSensitive(spec, "selector");
 		entry->has_selector = cJSON_IsObject(selector) && selector->child;
-		note_service(reader, candidate, entry->decoded.service);
-		break;
+		return note_service(reader, candidate, entry->decoded.service);
 	case OBJECT_SLICE:
 		entry->service = strings_ref(entry->decoded.slice->service);
-		break;
+		return 0;
 	case OBJECT_ENDPOINTS:
 		entry->is_skipped = entry->decoded.mirror->is_skipped;
-		note_endpoints(reader, candidate, entry->decoded.mirror);
-		break;
-	case OBJECT_NODE:
-		break;
+		return note_endpoints(reader, candidate, entry->decoded.mirror);
+	default:
+		return 0;
 	}
 }
 
-static int read_known(struct reader *reader, const struct candidate *candidate)
+static int reject_known(struct reader *reader, const struct candidate *candidate,
+			const struct decode_error *error)
 {
 	const struct parsed *parsed = candidate->parsed;
-	struct decoded decoded = {.kind = candidate->kind};
-	struct decode_error error = {0};
 	char object[OBJECT_TEXT_MAX];
-	struct entry *entry;
-	int r = decode(reader, candidate, &decoded, &error);
-	int r_entry;
 
-	if (r == -EINVAL) {
-		reject(reader, parsed->line_of(parsed, error.node),
-		       candidate_format(candidate, object, sizeof(object)), error.text);
-		if (!candidate->name)
-			reader->has_unknown = true;
-	} else if (r < 0) {
+	if (!candidate->name)
+		reader->has_unknown = true;
+	return reject(reader, parsed->line_of(parsed, error->node),
+		      candidate_format(candidate, object, sizeof(object)), error->text);
+}
+
+/* Decodes an object of a kind that counts and makes its entry, a bad one when it is no good. */
+static int read_known(struct reader *reader, const struct candidate *candidate)
+{
+	struct decoded decoded = {.kind = candidate->kind};
+	struct decode_error error = {};
+	struct entry *entry;
+	int r_decode = decode(reader, candidate, &decoded, &error);
+	int r = r_decode == -EINVAL ? reject_known(reader, candidate, &error) : r_decode;
+
+	if (r < 0 || !candidate->name)
+		return r;
+	r = add_entry(reader, candidate, &entry);
+	if (r < 0) {
+		decoded_clear(reader->context->objects->pool, &decoded);
 		return r;
 	}
-	if (!candidate->name)
-		return 0;
-	r_entry = add_entry(reader, candidate, &entry);
-	if (r_entry < 0) {
-		decoded_clear(reader->context->objects->pool, &decoded);
-		return r_entry;
-	}
 	entry->decoded = decoded;
-	entry->is_bad = r < 0;
-	if (r == 0)
-		fill_entry(reader, candidate, entry);
-	return 0;
+	entry->is_bad = r_decode < 0;
+	return entry->is_bad ? 0 : fill_entry(reader, candidate, entry);
 }
 
 /* The items of a ServiceList are Services; those of a plain List say what they are. */

@@ -190,7 +190,7 @@ static void finish(struct manifests *manifests)
 /* @is_always_synced: call synced even when nothing is told, and as much refused as before. */
 static int load(struct manifests *manifests, bool is_always_synced)
 {
-	_cleanup_(folder_clear) struct folder_list list = {0};
+	_cleanup_(folder_clear) struct folder_list list = {};
 	const size_t n_rejected = manifests->n_rejected;
 	size_t n_told = 0;
 	int r;

@@ -21,17 +21,20 @@ static bool is_entry_rejected(const struct entry *entry)
 {
 	const bool is_winner = entry->object->winner == entry;
 
-	return entry->is_bad || (entry->is_repeat_told && !is_winner) ||
-	       (entry->is_note_told && is_winner);
+	return (entry->is_repeat_told && !is_winner) || (entry->is_note_told && is_winner);
 }
 
 static bool is_rejected_at(const struct manifest_file *file, size_t line)
 {
-	for (size_t i = 0; i < file->n_entries; i++)
-		if (file->entries[i].line == line)
-			return is_entry_rejected(&file->entries[i]);
-	/* a value within an object, or text that is none */
-	return file->n_rejected > 0;
+	for (size_t i = 0; i < file->n_told_lines; i++) {
+		if (file->told_lines[i] == line)
+			return true;
+	}
+	for (size_t i = 0; i < file->n_entries; i++) {
+		if (file->entries[i].line == line && is_entry_rejected(&file->entries[i]))
+			return true;
+	}
+	return false;
 }
 
 uint64_t manifests_reject_state(const struct manifests *manifests, const char *where)

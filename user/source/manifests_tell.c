@@ -110,8 +110,12 @@ static void note_not_mirrored(struct manifests *manifests, struct object *endpoi
 	const struct object *service = service_of(manifests, endpoints);
 	char name[OBJECT_TEXT_MAX];
 
-	if (endpoints->winner->is_note_told || endpoints->is_skipped || !service ||
-	    !service->has_selector || endpoints->sliced_generation == manifests->generation)
+	if (endpoints->is_skipped || !service || !service->has_selector ||
+	    endpoints->sliced_generation == manifests->generation) {
+		endpoints->winner->is_note_told = false;
+		return;
+	}
+	if (endpoints->winner->is_note_told)
 		return;
 	endpoints->winner->is_note_told = true;
 	manifest_reject(&manifests->events, endpoints->file->path, endpoints->winner->line,

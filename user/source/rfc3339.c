@@ -67,7 +67,7 @@ static bool read_zone(const char *text, int *ret_offset_s)
 
 int rfc3339_parse(const char *text, struct timespec *ret)
 {
-	struct tm tm = {0}, check;
+	struct tm tm = {}, check;
 	long ns = 0;
 	int offset_s;
 	time_t s;

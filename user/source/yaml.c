@@ -167,7 +167,7 @@ static int parse_trees(struct yaml_doc *doc, struct yaml_tree *tree)
 static int parse_yaml(struct yaml_doc *doc)
 {
 	_cleanup_(yaml_tree_clear) struct yaml_tree tree = {.first_line = doc->line};
-	_cleanup_(yaml_parser_delete) yaml_parser_t parser = {0};
+	_cleanup_(yaml_parser_delete) yaml_parser_t parser = {};
 
 	if (!yaml_parser_initialize(&parser))
 		return -ENOMEM;

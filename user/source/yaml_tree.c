@@ -262,7 +262,7 @@ static int build_sequence(struct yaml_tree *tree, const yaml_event_t *start, int
 	int r = array ? add_node(tree, array, start) : -ENOMEM;
 
 	while (r >= 0) {
-		_cleanup_(yaml_event_delete) yaml_event_t event = {0};
+		_cleanup_(yaml_event_delete) yaml_event_t event = {};
 		cJSON *item;
 
 		r = next_event(tree, &event);
@@ -283,7 +283,7 @@ static int build_sequence(struct yaml_tree *tree, const yaml_event_t *start, int
 static int stream_items(struct yaml_tree *tree, const yaml_event_t *start, cJSON **ret)
 {
 	for (;;) {
-		_cleanup_(yaml_event_delete) yaml_event_t event = {0};
+		_cleanup_(yaml_event_delete) yaml_event_t event = {};
 		_cleanup_(json_freep) cJSON *item = NULL;
 		int r;
 
@@ -356,7 +356,7 @@ static int build_key(struct yaml_tree *tree, const yaml_event_t *event, char **r
 /* Reads one pair of a mapping, whose name is in @event. */
 static int build_pair(struct yaml_tree *tree, const yaml_event_t *event, int depth, cJSON *object)
 {
-	_cleanup_(yaml_event_delete) yaml_event_t next = {0};
+	_cleanup_(yaml_event_delete) yaml_event_t next = {};
 	_cleanup_(json_freep) cJSON *value = NULL;
 	_free_ char *key = NULL;
 	int r = build_key(tree, event, &key);
@@ -388,7 +388,7 @@ static int build_mapping(struct yaml_tree *tree, const yaml_event_t *start, int 
 	int r = object ? add_node(tree, object, start) : -ENOMEM;
 
 	while (r >= 0) {
-		_cleanup_(yaml_event_delete) yaml_event_t event = {0};
+		_cleanup_(yaml_event_delete) yaml_event_t event = {};
 
 		r = next_event(tree, &event);
 		if (r < 0)
@@ -462,7 +462,7 @@ static void clear_anchors(struct yaml_tree *tree)
 static int find_document(struct yaml_tree *tree)
 {
 	for (;;) {
-		_cleanup_(yaml_event_delete) yaml_event_t event = {0};
+		_cleanup_(yaml_event_delete) yaml_event_t event = {};
 		int r = next_event(tree, &event);
 
 		if (r < 0)
@@ -476,7 +476,7 @@ static int find_document(struct yaml_tree *tree)
 
 int yaml_tree_next(struct yaml_tree *tree, struct cJSON **ret, size_t *ret_line)
 {
-	_cleanup_(yaml_event_delete) yaml_event_t event = {0};
+	_cleanup_(yaml_event_delete) yaml_event_t event = {};
 	int r;
 
 	clear_anchors(tree);

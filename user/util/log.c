@@ -101,9 +101,10 @@ static size_t escape_text(const char *text, char *out)
 	size_t len = 0;
 
 	for (; *text; text++) {
-		bool is_control = (unsigned char)*text < 0x20 || *text == 0x7f;
-
-		out[len++] = is_control ? (char)' ' : *text;
+		out[len] = *text;
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			out[len] = ' ';
+		len++;
 	}
 	return len;
 }

@@ -59,6 +59,9 @@ static struct interned *interned_new(struct strings *pool, const char *text, siz
 	return TABLE_HAS(string) ? TAKE_PTR(string) : NULL;
 }
 
+/* gcc 12's analyzer does not see that the table holds what interned_new() made */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
 const char *strings_get(struct strings *pool, const char *text)
 {
 	struct interned *string;
@@ -75,6 +78,7 @@ const char *strings_get(struct strings *pool, const char *text)
 	string = interned_new(pool, text, len);
 	return string ? string->text : NULL;
 }
+#pragma GCC diagnostic pop
 
 const char *strings_ref(const char *text)
 {

@@ -71,7 +71,7 @@ static inline int capture_split(char *words, char **argv, int argc)
 /** capture_run() - run "svcbpf WORDS". */
 static inline struct capture capture_run(const char *words)
 {
-	struct capture capture = {0};
+	struct capture capture = {};
 	char name[] = "svcbpf";
 	char *copy = strdup(words);
 	char *argv[CAPTURE_MAX_ARGS + 1] = {name};

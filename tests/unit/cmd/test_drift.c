@@ -28,7 +28,7 @@ static int collect(void *arg, const struct drift *drift)
 static void expect_drift(struct state *kernel, struct state *plan, const char *service,
 			 const char *expected)
 {
-	struct lines lines = {0};
+	struct lines lines = {};
 
 	state_sort(kernel);
 	state_sort(plan);

@@ -46,11 +46,10 @@ static bool has_word(const char *text, const char *word)
 	const size_t len = strlen(word);
 
 	for (const char *at = strstr(text, word); at; at = strstr(at + 1, word)) {
-		char before = at == text ? ' ' : at[-1];
-		char after = at[len];
+		const unsigned char before = at == text ? ' ' : (unsigned char)at[-1];
+		const unsigned char after = (unsigned char)at[len];
 
-		if (!isalnum((unsigned char)before) && before != '-' &&
-		    !isalnum((unsigned char)after) && after != '-')
+		if (!isalnum(before) && before != '-' && !isalnum(after) && after != '-')
 			return true;
 	}
 	return false;

@@ -301,6 +301,8 @@ static struct state *run_case(const struct oracle_case *c, struct strings *pool)
 	struct model *model;
 	struct state *state;
 
+	if (!node)
+		abort();
 	cr_assert_eq(model_new(c->node, pool, &model), 0);
 	node->name = strings_get(pool, c->node);
 	node->zone = c->zone[0] ? strings_get(pool, c->zone) : NULL;

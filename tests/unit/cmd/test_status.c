@@ -15,8 +15,9 @@
 #define START_NS (1795298400ull * S)
 
 static struct status_link links[] = {
-	{"connect4", 11, 7},
-	{"connect6", 12, 7},
+	{"connect4", 11, 7},	 {"connect6", 12, 7}, {"getpeername4", 13, 7},
+	{"getpeername6", 14, 7}, {"recvmsg4", 15, 7}, {"recvmsg6", 16, 7},
+	{"sendmsg4", 17, 7},	 {"sendmsg6", 18, 7}, {"sock_release", 19, 7},
 };
 
 static struct datapath_map_fill fills[] = {
@@ -112,26 +113,34 @@ Test(status, selftest)
 Test(status, links)
 {
 	struct status status = healthy();
-	struct status_link gone[] = {{"connect4", 11, 0}, {"connect6", 12, 7}};
-	struct status_link other[] = {{"connect4", 11, 8}, {"connect6", 12, 7}};
+	struct status_link changed[ARRAY_SIZE(links)];
 
 	status.n_links = 0;
 	expect_reason(status, "no program is attached");
 	status = healthy();
-	status.links = gone;
+	status.n_links--;
+	expect_reason(status, "program sock_release is not attached");
+	status = healthy();
+	memcpy(changed, links, sizeof(links));
+	status.links = changed;
+	changed[0].cgroup_id = 0;
 	expect_reason(status, "program connect4: its cgroup is gone");
-	status.links = other;
+	changed[0].cgroup_id = 8;
 	expect_reason(status, "program connect4 is attached to another cgroup (id 8, not 7)");
 }
 
 Test(status, maps_are_fine_up_to_the_limit)
 {
 	struct status status = healthy();
-	struct datapath_map_fill full[] = {{"services", 81, 100}};
+	struct datapath_map_fill full[] = {{"services", 81, 100}, {"affinity", 100, 100}};
 
 	status.fills = full;
-	status.n_fills = 1;
-	expect_reason(status, "map services is 81 % full");
+	status.n_fills = ARRAY_SIZE(full);
+	expect_reason(status, "map services is 81 % full; Services that do not fit are not served: "
+			      "raise --max-services");
+	full[0].name = "backends6";
+	expect_reason(status, "map backends6 is 81 % full; Services that do not fit keep what they "
+			      "had: raise --max-backends");
 	full[0].n_used = 80;
 	expect_reason(status, NULL);
 	full[0].n_max = 0;
@@ -205,8 +214,11 @@ Test(status, text_when_all_is_well)
 			 "node       n1, zone a\n"
 			 "pins       /pins\n"
 			 "cgroup     /sys/fs/cgroup (id 7)\n"
-			 "programs   2 attached\n"
-			 "           connect4 (11), connect6 (12)\n"
+			 "programs   9 attached\n"
+			 "           connect4 (11), connect6 (12), getpeername4 (13), "
+			 "getpeername6 (14)\n"
+			 "           recvmsg4 (15), recvmsg6 (16), sendmsg4 (17), sendmsg6 (18)\n"
+			 "           sock_release (19)\n"
 			 "last sync  10 s ago, at 2026-11-21T22:59:50Z, took 1.5 ms; 14 since the "
 			 "maps were made\n"
 			 "self-test  passed, 30 s ago\n"
@@ -254,6 +266,7 @@ Test(status, json_in_full)
 	status.n_problems = 1;
 	status.meta.features = 0x7;
 	status_judge(&status);
+	status.n_links = 2; /* enough to show */
 	text = text_of(&status, PRINT_JSON);
 	cr_expect_str_eq(
 		text,
@@ -278,7 +291,8 @@ Test(status, json_in_full)
 		"{\"name\":\"sockDestroy\",\"present\":false,\"effect\":\"connected UDP sockets "
 		"stay "
 		"with a backend that has left until they connect again\"}\n],\n"
-		"\"reasons\":[\n\"1 problem with Services or manifests, see below\"\n],\n"
+		"\"reasons\":[\n\"1 problem with "
+		"Services or manifests, see below\"\n],\n"
 		"\"problems\":[\n\"default/web: ClusterIP 10.96.0.10 is taken\"\n]}\n",
 		"got:\n%s", text);
 	json = cJSON_Parse(text);

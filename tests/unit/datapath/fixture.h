@@ -167,6 +167,21 @@ static unused size_t draw_list(uint64_t *seed, uint8_t family, struct backend *r
 	return n;
 }
 
+/* A service port of the family and protocol of @samples[index]; any other now and then. */
+static unused size_t draw_owner(uint64_t *seed, size_t index)
+{
+	size_t owner = index;
+	int i;
+
+	for (i = 0; i < 8; i++) {
+		owner = draw(seed, N_SAMPLES);
+		if (sample_family(owner) == sample_family(index) &&
+		    sample_protocol(owner) == sample_protocol(index))
+			break;
+	}
+	return owner;
+}
+
 /* Gives each key of the family and protocol of @samples[index] to at most one service port. */
 static unused void draw_frontends(uint64_t *seed, struct sample *samples, size_t index)
 {
@@ -176,7 +191,7 @@ static unused void draw_frontends(uint64_t *seed, struct sample *samples, size_t
 	size_t owner;
 
 	for (i = 0; i < N_KEYS; i++) {
-		owner = draw(seed, N_SAMPLES);
+		owner = draw_owner(seed, index);
 		if (!samples[owner].is_there || sample_family(owner) != family ||
 		    sample_protocol(owner) != protocol)
 			continue;

@@ -119,6 +119,54 @@ Test(commit, one_backend_less_is_one_block_and_one_word)
 	datapath_close(datapath);
 }
 
+Test(commit, what_readers_may_still_see_is_not_used_again)
+{
+	struct datapath *datapath = open_sized(128, 64);
+	struct sample sample, other;
+	uint64_t seq;
+
+	sample_simple(&sample, "web", 1, 244, 5);
+	sample_simple(&other, "other", 2, 245, 6);
+	datapath_put(datapath, &sample.port);
+	datapath_put(datapath, &other.port);
+	cr_assert_eq(datapath_commit(datapath, true), 0);
+	drain(datapath);
+	sample.port.cluster.n_backends = 4;
+	datapath_put(datapath, &sample.port);
+	datapath_remove(datapath, &other.port.key);
+	cr_assert_eq(datapath_commit(datapath, false), 0);
+	seq = datapath->seq;
+
+	cr_assert_eq(shadow_collect(&datapath->shadow, seq - 1), 0);
+	cr_assert_eq(extents_n_free(datapath->shadow.space[0]), 64 - 5 - 6 - 4);
+	cr_assert_eq(ids_count(datapath->shadow.backend_ids), 11);
+	cr_assert_eq(ids_count(datapath->shadow.service_ids), 2);
+
+	/* an element that was just deleted from a hash would be taken for this insertion */
+	datapath_put(datapath, &other.port);
+	cr_assert_eq(datapath_commit(datapath, false), 0);
+	cr_assert_geq(grace_done(datapath->grace), seq, "the commit waited for the deletion");
+	drain(datapath);
+	cr_assert_eq(extents_n_free(datapath->shadow.space[0]), 64 - 6 - 4);
+	cr_assert_eq(ids_count(datapath->shadow.backend_ids), 10);
+	datapath_close(datapath);
+}
+
+Test(commit, node_addresses_wait_for_deletions_too)
+{
+	struct datapath *datapath = open_sized(128, 64);
+	struct addr addrs[] = {address4(192, 0, 2, 1), address4(192, 0, 2, 2)};
+	uint64_t seq;
+
+	cr_assert_eq(datapath_set_node_addresses(datapath, addrs, 1), 0);
+	drain(datapath);
+	cr_assert_eq(datapath_set_node_addresses(datapath, NULL, 0), 0);
+	seq = datapath->seq;
+	cr_assert_eq(datapath_set_node_addresses(datapath, &addrs[1], 1), 0);
+	cr_assert_geq(grace_done(datapath->grace), seq);
+	datapath_close(datapath);
+}
+
 Test(commit, ids_ascend_within_a_block)
 {
 	struct datapath *datapath = open_sized(128, 1024);

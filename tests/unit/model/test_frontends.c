@@ -137,20 +137,20 @@ Test(frontends, of_a_service_without_ports_are_none)
 }
 
 static const struct {
-	enum k8s_service_type type;
 	const char *external_ip;
+	enum k8s_service_type type;
 	bool is_asked;
 	bool is_local;
 } external_policies[] = {
-	{K8S_CLUSTER_IP, NULL, true, false},
-	{K8S_CLUSTER_IP, "203.0.113.7", true, true},
-	{K8S_CLUSTER_IP, "2001:db8::7", true, true},
-	{K8S_CLUSTER_IP, "203.0.113.7", false, false},
-	{K8S_NODE_PORT, NULL, true, true},
-	{K8S_NODE_PORT, NULL, false, false},
-	{K8S_LOAD_BALANCER, NULL, true, true},
-	{K8S_LOAD_BALANCER, NULL, false, false},
-	{K8S_EXTERNAL_NAME, "203.0.113.7", true, false},
+	{NULL, K8S_CLUSTER_IP, true, false},
+	{"203.0.113.7", K8S_CLUSTER_IP, true, true},
+	{"2001:db8::7", K8S_CLUSTER_IP, true, true},
+	{"203.0.113.7", K8S_CLUSTER_IP, false, false},
+	{NULL, K8S_NODE_PORT, true, true},
+	{NULL, K8S_NODE_PORT, false, false},
+	{NULL, K8S_LOAD_BALANCER, true, true},
+	{NULL, K8S_LOAD_BALANCER, false, false},
+	{"203.0.113.7", K8S_EXTERNAL_NAME, true, false},
 };
 
 Test(frontends, external_policy_needs_something_external)

@@ -7,9 +7,8 @@
 static struct service_port *make_port(const char *name, const char *port_name, uint8_t protocol,
 				      uint8_t family)
 {
-	struct service_port *port = calloc(1, sizeof(*port));
+	struct service_port *port = build_must(calloc(1, sizeof(*port)));
 
-	cr_assert_not_null(port);
 	port->key = (struct service_port_key){
 		.namespace = strdup("default"),
 		.name = strdup(name),
@@ -162,11 +161,11 @@ Test(service_port, copy_owns_everything)
 	port->affinity_s = 5;
 	port->n_local_ready = 6;
 	cr_assert_eq(service_port_copy(port, &copy), 0);
-	out = open_memstream(&before, &len);
+	out = build_must(open_memstream(&before, &len));
 	describe_port(out, port);
 	fclose(out);
 	service_port_free(port);
-	out = open_memstream(&after, &len);
+	out = build_must(open_memstream(&after, &len));
 	describe_port(out, copy);
 	fclose(out);
 	cr_expect_str_eq(after, before);

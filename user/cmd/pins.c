@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cmd/reader.h"
+#include "cmd/pins.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "cmd/command.h"
 
-int reader_open(const char *command, const struct options *options, struct datapath_reader **ret)
+int pins_open(const char *command, const struct options *options, struct datapath_reader **ret)
 {
-	struct datapath_error error = {0};
+	struct datapath_error error = {};
 	int r = datapath_reader_open(options->pin_dir, ret, &error);
 
 	if (r == 0)
@@ -24,12 +24,12 @@ int reader_open(const char *command, const struct options *options, struct datap
 	return CMD_FAILED;
 }
 
-void reader_freep(struct datapath_reader **reader)
+void pins_closep(struct datapath_reader **reader)
 {
 	datapath_reader_close(*reader);
 }
 
-int reader_state(const char *command, const struct datapath_reader *reader, struct state **ret)
+int pins_state(const char *command, const struct datapath_reader *reader, struct state **ret)
 {
 	int r = datapath_read_state(reader, ret);
 
