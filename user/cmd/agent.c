@@ -79,22 +79,36 @@ static int open_addresses(struct agent *agent)
 
 /* ------------------------------------------------------------------ opening */
 
-static int find_cgroup(struct agent *agent)
+/* Where the hierarchy is mounted, or the folder that was asked for. */
+static int find_cgroup(const struct options *options, char **ret)
 {
 	_fclose_ FILE *mountinfo = NULL;
 	int r;
 
-	if (agent->options->cgroup) {
-		agent->cgroup = strdup(agent->options->cgroup);
-		return agent->cgroup ? 0 : log_error_errno(-ENOMEM, "%m");
+	if (options->cgroup) {
+		*ret = strdup(options->cgroup);
+		return *ret ? 0 : log_error_errno(-ENOMEM, "%m");
 	}
 	mountinfo = fopen(CGROUP_MOUNTINFO, "re");
-	r = mountinfo ? cgroup_find(mountinfo, &agent->cgroup) : -errno;
+	r = mountinfo ? cgroup_find(mountinfo, ret) : -errno;
 	if (r == -ENOENT)
 		log_error("no cgroup v2 hierarchy is mounted; mount it (mount -t cgroup2 none "
 			  "/sys/fs/cgroup/unified) or give --cgroup PATH");
 	else if (r < 0)
 		log_error_errno(r, "%s: %m", CGROUP_MOUNTINFO);
+	return r;
+}
+
+/* Before anything is made: a start that cannot succeed leaves nothing behind. */
+static int check_cgroup(const char *path)
+{
+	int r = cgroup_check(path);
+
+	if (r == -ENOTSUP)
+		log_error("--cgroup %s: not in a cgroup v2 hierarchy (see 'mount -t cgroup2')",
+			  path);
+	else if (r < 0)
+		log_error_errno(r, "--cgroup %s: %m", path);
 	return r;
 }
 
@@ -125,7 +139,9 @@ int agent_open(struct agent *agent, const struct options *options)
 	agent->feed.rejected = on_rejected;
 	agent->feed.synced = on_synced;
 	agent->feed.arg = agent;
-	r = find_cgroup(agent);
+	r = find_cgroup(options, &agent->cgroup);
+	if (r == 0)
+		r = check_cgroup(agent->cgroup);
 	if (r < 0)
 		return r;
 	r = feed_open(&agent->feed, options);

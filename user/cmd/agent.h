@@ -19,8 +19,8 @@ struct event_base;
  * @needs_restage: the kernel may lag behind the model: the next sync stages everything.
  * @has_synced: the first complete sync is done.
  * @is_ready: and the self-test passed, or could not be run.
- * @is_untranslated: the last self-test that could be run failed.
- * @untested_error: why the last one could not be run; 0.
+ * @selftest_error: of the last self-test that was logged; 0: passed.
+ * @selftest_logged_ms: when that was, CLOCK_MONOTONIC.
  * @n_udp_ended, @n_udp_failed: stale UDP sockets as they were logged last.
  * @retry_ms: how long the last wait for a retry was; 0: no retry pending.
  */
@@ -46,8 +46,8 @@ struct agent {
 	bool needs_restage;
 	bool has_synced;
 	bool is_ready;
-	bool is_untranslated;
-	int untested_error;
+	int selftest_error;
+	uint64_t selftest_logged_ms;
 	uint32_t n_udp_ended;
 	uint32_t n_udp_failed;
 	uint32_t retry_ms;

@@ -14,6 +14,7 @@
 #define SELFTEST_INTERVAL_S 60
 /* Until the self-test has passed for the first time, or again. */
 #define SELFTEST_RETRY_S 5
+#define LOG_INTERVAL_MS	 60000
 #define RETRY_FIRST_MS	 500
 #define RETRY_MAX_MS	 30000
 
@@ -41,32 +42,37 @@ void agent_ready(struct agent *agent)
 	if (agent->is_ready)
 		return;
 	agent->is_ready = true;
-	log_info("ready");
+	if (!agent->options->is_once)
+		log_info("ready");
 	if (agent->options->ready_fd >= 0)
 		write_ready_fd(agent->options->ready_fd);
 	notify("READY=1");
+}
+
+/* A failure is tried again often, but logged once a minute. */
+static void log_selftest(struct agent *agent, int r, const char *text)
+{
+	const uint64_t now_ms = agent_now_ms();
+
+	if (agent->selftest_error == r && now_ms - agent->selftest_logged_ms < LOG_INTERVAL_MS)
+		return;
+	agent->selftest_logged_ms = now_ms;
+	if (r == -EHOSTUNREACH)
+		log_error("self-test %s: connections to Services may not be translated", text);
+	else if (r < 0)
+		log_warn("self-test %s", text);
+	else if (agent->selftest_error == -EHOSTUNREACH)
+		log_info("self-test passes again");
+	agent->selftest_error = r;
 }
 
 int agent_selftest(struct agent *agent)
 {
 	struct datapath_error error = {};
 	int r = datapath_selftest(agent->datapath, &error);
-	const char *text = *error.text ? error.text : strerror(-r);
 
-	if (r == -EHOSTUNREACH) {
-		agent->is_untranslated = true;
-		return log_error_errno(r,
-				       "self-test %s: connections to Services may not be "
-				       "translated",
-				       text);
-	}
-	if (r < 0 && r != agent->untested_error)
-		log_warn("self-test %s", text);
-	if (r == 0 && agent->is_untranslated)
-		log_info("self-test passes again");
-	agent->untested_error = r;
-	agent->is_untranslated = agent->is_untranslated && r < 0;
-	return 0;
+	log_selftest(agent, r, *error.text ? error.text : strerror(-r));
+	return r == -EHOSTUNREACH ? r : 0;
 }
 
 /* ------------------------------------------------------------------ events */

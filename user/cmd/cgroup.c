@@ -2,9 +2,11 @@
 #include "cmd/cgroup.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 #include "util/cleanup.h"
 
@@ -76,4 +78,13 @@ int cgroup_find(FILE *mountinfo, char **ret)
 		return -ENOENT;
 	*ret = TAKE_PTR(found);
 	return 0;
+}
+
+int cgroup_check(const char *path)
+{
+	struct statfs fs;
+
+	if (statfs(path, &fs) < 0)
+		return -errno;
+	return fs.f_type == CGROUP2_SUPER_MAGIC ? 0 : -ENOTSUP;
 }

@@ -19,4 +19,10 @@
  */
 int cgroup_find(FILE *mountinfo, char **ret);
 
+/**
+ * cgroup_check() - whether @path is a folder of a cgroup v2 hierarchy.
+ * Return: 0; -ENOTSUP: it is not; negative errno of statfs(2).
+ */
+int cgroup_check(const char *path);
+
 #endif

@@ -32,16 +32,24 @@ static int start(struct agent *agent)
 static void format_summary(const struct agent *agent, uint64_t duration_ms, char *buf,
 			   size_t size_bytes)
 {
-	snprintf(buf, size_bytes, "programmed %zu Services, %zu frontends, %zu backends in %llu ms",
-		 agent->changes.n_services, agent->changes.n_frontends, agent->changes.n_backends,
-		 (unsigned long long)duration_ms);
+	const struct changes *changes = &agent->changes;
+	const size_t n_problems = agent->problems.n_lines;
+	char problems[64] = "";
+
+	if (n_problems)
+		snprintf(problems, sizeof(problems), "; %zu problem%s", n_problems,
+			 n_problems == 1 ? "" : "s");
+	snprintf(buf, size_bytes,
+		 "programmed %zu Services, %zu frontends, %zu backends in %llu ms%s",
+		 changes->n_services, changes->n_frontends, changes->n_backends,
+		 (unsigned long long)duration_ms, problems);
 }
 
 static int run(const struct options *options)
 {
 	_cleanup_(agent_close) struct agent agent = {};
 	const uint64_t start_ms = agent_now_ms();
-	char summary[160];
+	char summary[240];
 	int r = agent_open(&agent, options);
 
 	if (r == 0)
@@ -50,13 +58,14 @@ static int run(const struct options *options)
 		return r;
 	format_summary(&agent, agent_now_ms() - start_ms, summary, sizeof(summary));
 	r = agent_selftest(&agent);
-	if (options->is_once) {
+	if (options->is_once)
 		puts(summary);
-		return fflush(stdout) ? -EIO : r;
-	}
-	log_info("%s; attached to cgroup %s", summary, agent.cgroup);
+	else
+		log_info("%s; attached to cgroup %s", summary, agent.cgroup);
 	if (r == 0)
 		agent_ready(&agent);
+	if (options->is_once)
+		return fflush(stdout) ? -EIO : r;
 	return agent_follow(&agent);
 }
 

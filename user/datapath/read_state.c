@@ -49,18 +49,12 @@ static void picture_clear(struct picture *picture)
 	state_free(picture->state);
 }
 
-/* Makes room for one element more in @array of @n; room grows at powers of two. */
-static int grow(void *array, size_t n, size_t size_bytes)
+/* @array of @n with room for one element more; room grows at powers of two. NULL without memory. */
+static void *grow(void *array, size_t n, size_t size_bytes)
 {
-	void *grown;
-
 	if (n & (n - 1) || (n && n < LEAST_ENTRIES))
-		return 0;
-	grown = reallocarray(*(void **)array, n ? 2 * n : LEAST_ENTRIES, size_bytes);
-	if (!grown)
-		return -ENOMEM;
-	*(void **)array = grown;
-	return 0;
+		return array;
+	return reallocarray(array, n ? 2 * n : LEAST_ENTRIES, size_bytes);
 }
 
 static int read_info(void *arg, const void *key, const void *value)
@@ -144,8 +138,8 @@ static int add_slot(const struct maps *maps, struct entry *entry, const struct s
 
 static int read_frontend(struct picture *picture, const struct frontend_key *key, uint32_t slot)
 {
+	struct frontend frontend, *grown;
 	struct svc_service service;
-	struct frontend frontend;
 	struct entry *entry;
 	int r;
 
@@ -159,10 +153,11 @@ static int read_frontend(struct picture *picture, const struct frontend_key *key
 		return service.flags & SVC_F_SELFTEST ? 0 : -EAGAIN;
 	convert_key_frontend(key, &frontend);
 	frontend.type = service.type;
-	r = grow(&entry->port->frontends, entry->port->n_frontends, sizeof(frontend));
-	if (r < 0)
-		return r;
-	entry->port->frontends[entry->port->n_frontends++] = frontend;
+	grown = grow(entry->port->frontends, entry->port->n_frontends, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	entry->port->frontends = grown;
+	grown[entry->port->n_frontends++] = frontend;
 	return add_slot(picture->maps, entry, &service);
 }
 
@@ -196,8 +191,8 @@ static int read_range(void *arg, const void *key, const void *value)
 	struct picture *picture = arg;
 	struct svc_source_range range;
 	struct entry *entry;
+	struct cidr *grown;
 	uint32_t id;
-	int r;
 
 	(void)value;
 	memcpy(&range, key, sizeof(range));
@@ -205,11 +200,12 @@ static int read_range(void *arg, const void *key, const void *value)
 	entry = id < picture->n_entries ? &picture->entries[id] : NULL;
 	if (!entry || !entry->has_ranges)
 		return 0;
-	r = grow(&entry->port->source_ranges, entry->port->n_source_ranges, sizeof(struct cidr));
-	if (r < 0)
-		return r;
+	grown = grow(entry->port->source_ranges, entry->port->n_source_ranges, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	entry->port->source_ranges = grown;
 	convert_key_range(&range, entry->port->key.family,
-			  &entry->port->source_ranges[entry->port->n_source_ranges++]);
+			  &grown[entry->port->n_source_ranges++]);
 	return 0;
 }
 

@@ -255,6 +255,10 @@ static int select_first(const struct endpoint_source *source, const struct endpo
 	return select_backends(source, set, family, &filters[1], ret);
 }
 
+/*
+ * Rule R22. The Cluster list, when in use, is empty exactly when this is false: topology never
+ * empties it.
+ */
 static bool any_usable(const struct endpoint_set *set)
 {
 	for (size_t i = 0; i < set->n_views; i++) {
@@ -287,7 +291,7 @@ int endpoints_categorise(const struct endpoint_source *source, const struct endp
 		r = select_first(source, set, family, local, &port->local);
 	if (r == 0 && port->key.protocol == IPPROTO_UDP)
 		r = select_backends(source, set, family, &serving, &port->serving);
-	port->has_endpoints = port->cluster.n_backends > 0 || (uses_local && any_usable(set));
+	port->has_endpoints = any_usable(set);
 	return r;
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "source/grow.h"
 #include "util/cleanup.h"
 
 bool folder_is_manifest(const char *name)
@@ -32,20 +33,16 @@ static int add_file(struct folder_list *list, const char *folder, const char *na
 {
 	size_t len = strlen(folder);
 	const char *slash = len > 0 && folder[len - 1] != '/' ? "/" : "";
+	struct folder_file *files =
+		grow_array(list->files, list->n_files, &list->max_files, sizeof(*files));
 	char *path;
 
-	if (list->n_files == list->max_files) {
-		size_t max = list->max_files ? list->max_files * 2 : 16;
-		struct folder_file *files = reallocarray(list->files, max, sizeof(*files));
-
-		if (!files)
-			return -ENOMEM;
-		list->files = files;
-		list->max_files = max;
-	}
+	if (!files)
+		return -ENOMEM;
+	list->files = files;
 	if (asprintf(&path, "%s%s%s", folder, slash, name) < 0)
 		return -ENOMEM;
-	list->files[list->n_files++] = (struct folder_file){.path = path, .st = *st};
+	files[list->n_files++] = (struct folder_file){.path = path, .st = *st};
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "source/grow.h"
 #include "source/json_scan.h"
 #include "source/list_kind.h"
 #include "util/cleanup.h"
@@ -76,27 +77,21 @@ static size_t json_line_of(const struct parsed *parsed, const cJSON *node)
 static bool add_item(void *arg, struct json_scan *scan, const char *key, size_t key_len)
 {
 	struct json_doc *doc = arg;
-	struct span span;
+	struct span *items = grow_array(doc->items, doc->n_items, &doc->max_items, sizeof(*items));
+	const char *at;
 
 	(void)key;
 	(void)key_len;
+	if (!items) {
+		doc->is_out_of_memory = true;
+		return false;
+	}
+	doc->items = items;
 	json_scan_space(scan);
-	span.at = scan->at;
+	at = scan->at;
 	if (!json_scan_value(scan, 2))
 		return false;
-	span.len = (size_t)(scan->at - span.at);
-	if (doc->n_items == doc->max_items) {
-		size_t max = doc->max_items ? doc->max_items * 2 : 64;
-		struct span *items = reallocarray(doc->items, max, sizeof(*items));
-
-		if (!items) {
-			doc->is_out_of_memory = true;
-			return false;
-		}
-		doc->items = items;
-		doc->max_items = max;
-	}
-	doc->items[doc->n_items++] = span;
+	items[doc->n_items++] = (struct span){at, (size_t)(scan->at - at)};
 	return true;
 }
 

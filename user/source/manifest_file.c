@@ -44,6 +44,7 @@ static void clear_entries(struct objects *objects, struct manifest_file *file)
 	free(file->told_lines);
 	file->told_lines = NULL;
 	file->n_told_lines = 0;
+	file->max_told_lines = 0;
 	free(file->entries);
 	file->entries = NULL;
 	file->n_entries = 0;
@@ -159,6 +160,7 @@ static void take_entries(struct objects *objects, struct manifest_file *file,
 	file->n_rejected = fresh->n_rejected;
 	file->told_lines = TAKE_PTR(fresh->told_lines);
 	file->n_told_lines = fresh->n_told_lines;
+	file->max_told_lines = fresh->max_told_lines;
 	fresh->n_entries = 0;
 	fresh->max_entries = 0;
 }

@@ -45,6 +45,7 @@ struct manifest_file {
 	size_t n_rejected;
 	size_t *told_lines;
 	size_t n_told_lines;
+	size_t max_told_lines;
 	uint64_t generation;
 	UT_hash_handle hh;
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "source/field.h"
+#include "source/grow.h"
 #include "source/json.h"
 #include "source/list_kind.h"
 #include "source/text_hash.h"
@@ -43,12 +44,13 @@ struct candidate {
 static int note(const struct reader *reader, size_t line, const char *object, const char *text)
 {
 	struct manifest_file *file = reader->file;
-	size_t *lines = reallocarray(file->told_lines, file->n_told_lines + 1, sizeof(*lines));
+	size_t *lines = grow_array(file->told_lines, file->n_told_lines, &file->max_told_lines,
+				   sizeof(*lines));
 
 	if (!lines)
 		return -ENOMEM;
-	lines[file->n_told_lines++] = line;
 	file->told_lines = lines;
+	lines[file->n_told_lines++] = line;
 	if (!reader->is_quiet)
 		manifest_reject(reader->context->events, file->path, line, object, text);
 	return 0;
@@ -89,41 +91,29 @@ static void identify(const cJSON *json, struct candidate *candidate)
 		candidate->namespace = namespace->valuestring;
 }
 
-static int reserve_entry(struct manifest_file *file)
-{
-	size_t max = file->max_entries ? file->max_entries * 2 : 4;
-	struct entry *entries;
-
-	if (file->n_entries < file->max_entries)
-		return 0;
-	entries = reallocarray(file->entries, max, sizeof(*entries));
-	if (!entries)
-		return -ENOMEM;
-	file->max_entries = max;
-	file->entries = entries;
-	return 0;
-}
-
 static int add_entry(const struct reader *reader, const struct candidate *candidate,
 		     struct entry **ret)
 {
 	struct manifest_file *file = reader->file;
+	struct entry *entries =
+		grow_array(file->entries, file->n_entries, &file->max_entries, sizeof(*entries));
 	struct object *object;
-	int r = reserve_entry(file);
+	int r;
 
-	if (r < 0)
-		return r;
+	if (!entries)
+		return -ENOMEM;
+	file->entries = entries;
 	r = objects_get(reader->context->objects, candidate->kind, candidate->namespace,
 			candidate->name, &object);
 	if (r < 0)
 		return r;
 	object->n_entries++;
-	*ret = &file->entries[file->n_entries++];
-	**ret = (struct entry){
+	entries[file->n_entries] = (struct entry){
 		.object = object,
 		.line = candidate->parsed->line,
 		.decoded.kind = candidate->kind,
 	};
+	*ret = &entries[file->n_entries++];
 	return 0;
 }
 

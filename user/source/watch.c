@@ -64,27 +64,37 @@ static int64_t now_ns(void)
 	return ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
+/* Length of the folder's part of a path, which does not end in a slash; 0: there is none. */
+static size_t parent_len(const char *path, size_t len)
+{
+	const char *slash = memrchr(path, '/', len);
+
+	if (!slash)
+		return 0;
+	return slash == path ? 1 : (size_t)(slash - path);
+}
+
 /* Copies a path without slashes at its end, and the folder it is in. */
 static int root_init(struct root *root, const char *path)
 {
-	size_t len = strlen(path);
+	size_t len = strlen(path), folder_len;
 	const char *slash;
 
 	root->inside_wd = -1;
 	root->around_wd = -1;
 	while (len > 1 && path[len - 1] == '/')
 		len--;
-	root->path = strndup(path, len);
-	if (!root->path)
+	folder_len = parent_len(path, len);
+	if (asprintf(&root->path, "%.*s", (int)len, path) < 0)
+		root->path = NULL;
+	if (asprintf(&root->parent, "%.*s", folder_len ? (int)folder_len : 1,
+		     folder_len ? path : ".") < 0)
+		root->parent = NULL;
+	if (!root->path || !root->parent)
 		return -ENOMEM;
 	slash = strrchr(root->path, '/');
 	root->base_name = slash ? slash + 1 : root->path;
-	if (!slash)
-		root->parent = strdup(".");
-	else
-		root->parent =
-			strndup(root->path, slash == root->path ? 1 : (size_t)(slash - root->path));
-	return root->parent ? 0 : -ENOMEM;
+	return 0;
 }
 
 /* Whether a name ends in something that has no name of its own in the folder above. */

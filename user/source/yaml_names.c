@@ -35,6 +35,8 @@ int yaml_names_merge(struct cJSON *object, struct cJSON *value)
 {
 	const cJSON *item;
 
+	if (!value)
+		return -EINVAL;
 	if (cJSON_IsObject(value)) {
 		move_members(object, value);
 		return 0;

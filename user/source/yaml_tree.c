@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "source/grow.h"
 #include "source/yaml.h"
 #include "source/yaml_names.h"
 #include "source/yaml_scalar.h"
@@ -86,19 +87,16 @@ static int next_event(struct yaml_tree *tree, yaml_event_t *event)
 /* Remembers where a node begins, and counts it. */
 static int add_node(struct yaml_tree *tree, const cJSON *node, const yaml_event_t *event)
 {
+	struct yaml_line *lines;
+
 	if (++tree->n_nodes > YAML_MAX_NODES)
 		return fail_at(tree, &event->start_mark, "more than %d values in one object",
 			       YAML_MAX_NODES);
-	if (tree->n_lines == tree->max_lines) {
-		size_t max = tree->max_lines ? tree->max_lines * 2 : 256;
-		struct yaml_line *lines = reallocarray(tree->lines, max, sizeof(*lines));
-
-		if (!lines)
-			return -ENOMEM;
-		tree->lines = lines;
-		tree->max_lines = max;
-	}
-	tree->lines[tree->n_lines++] =
+	lines = grow_array(tree->lines, tree->n_lines, &tree->max_lines, sizeof(*lines));
+	if (!lines)
+		return -ENOMEM;
+	tree->lines = lines;
+	lines[tree->n_lines++] =
 		(struct yaml_line){.node = node, .line = line_of_event(tree, event)};
 	return 0;
 }

@@ -58,6 +58,12 @@ Test(cgroup, not_mounted)
 	cr_expect_null(find_in(V1 FAKE BROKEN));
 }
 
+Test(cgroup, only_cgroup2_will_do)
+{
+	cr_expect_eq(cgroup_check("/proc"), -ENOTSUP);
+	cr_expect_eq(cgroup_check("/nonexistent/svcbpf"), -ENOENT);
+}
+
 static const char *nearest_to(const char *typed)
 {
 	static const char *const words[] = {"run",    "dump",	 "plan",    "verify",

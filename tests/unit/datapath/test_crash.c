@@ -162,11 +162,12 @@ static void assert_dump_works(void)
 	datapath_reader_close(reader);
 }
 
-Test(crash, killed_at_each_step_leaks_nothing_and_mixes_nothing, .timeout = 300)
+/* From one random state to another, killed before each step in turn. */
+static void kill_at_each_step(uint64_t seed)
 {
 	static struct sample old[N_SAMPLES], new[N_SAMPLES];
 	struct usage expected, found;
-	uint64_t seed = 31337, step;
+	uint64_t step;
 
 	draw_samples(&seed, old);
 	draw_samples(&seed, new);
@@ -183,6 +184,16 @@ Test(crash, killed_at_each_step_leaks_nothing_and_mixes_nothing, .timeout = 300)
 	cr_assert_gt(step, 100, "the commit has more steps than that");
 	cr_assert_lt(step, MAX_STEPS);
 	cr_assert_eq(count_differences(new, N_SAMPLES), 0);
+}
+
+Test(crash, killed_at_each_step_leaks_nothing_and_mixes_nothing, .timeout = 300)
+{
+	kill_at_each_step(1);
+}
+
+Test(crash, killed_at_each_step_between_other_states, .timeout = 300)
+{
+	kill_at_each_step(3);
 }
 
 /* The first start: killed while the maps are filled for the first time. */

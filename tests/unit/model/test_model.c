@@ -218,6 +218,82 @@ Test(model, slices_that_do_not_count_are_known_and_ignored)
 	cr_expect_eq(model_remove_slice(model, "default", "s"), -ENOENT);
 }
 
+Test(model, objects_that_went_leave_nothing_behind)
+{
+	size_t n_strings = strings_count(pool);
+
+	put_slice("web-1", "web", "10.0.0.1", "n1");
+	cr_assert_eq(model_remove_slice(model, "default", "web-1"), 0);
+	cr_expect_eq(strings_count(pool), n_strings, "a slice without Service");
+	put_slice("web-1", "web", "10.0.0.1", "n1");
+	put_service("web", "10.96.0.1");
+	cr_assert_eq(model_commit(model, NULL), 0);
+	cr_assert_eq(model_remove_slice(model, "default", "web-1"), 0);
+	cr_assert_eq(model_remove_service(model, "default", "web"), 0);
+	cr_assert_eq(model_commit(model, NULL), 0);
+	cr_assert_eq(model_commit(model, NULL), 0);
+	cr_expect_eq(strings_count(pool), n_strings, "a Service with its slice");
+}
+
+/* Rule R17: which lists a Service uses. @is_external: it has a NodePort. */
+static const struct {
+	const char *expected;
+	bool is_internal_local;
+	bool is_external_local;
+	bool is_external;
+} policies[] = {
+	{"(C10.96.0.1:80) cluster[10.0.0.1:8080+ 10.0.0.2:8080] local[] any", false, false, false},
+	{"(C10.96.0.1:80) cluster[] local[10.0.0.1:8080+] iTP any", true, false, false},
+	{"(C10.96.0.1:80 N:30080) cluster[10.0.0.1:8080+ 10.0.0.2:8080] local[10.0.0.1:8080+] iTP "
+	 "any",
+	 true, false, true},
+	{"(C10.96.0.1:80 N:30080) cluster[10.0.0.1:8080+ 10.0.0.2:8080] local[10.0.0.1:8080+] eTP "
+	 "any",
+	 false, true, true},
+	{"(C10.96.0.1:80 N:30080) cluster[10.0.0.1:8080+ 10.0.0.2:8080] local[10.0.0.1:8080+] iTP "
+	 "eTP any",
+	 true, true, true},
+	/* type NodePort, but no NodePort: the external policy counts and has nothing to serve */
+	{"(C10.96.0.1:80) cluster[10.0.0.1:8080+ 10.0.0.2:8080] local[] eTP any", false, true,
+	 false},
+};
+
+Test(model, lists_in_use_follow_policies_and_frontends)
+{
+	put_slice("web-1", "web", "10.0.0.1", "n1");
+	put_slice("web-2", "web", "10.0.0.2", "n2");
+	for (size_t i = 0; i < ARRAY_SIZE(policies); i++) {
+		struct k8s_service *service = build_service(pool, "web", "10.96.0.1");
+		char expected[256];
+
+		service->type = K8S_NODE_PORT;
+		service->is_internal_local = policies[i].is_internal_local;
+		service->is_external_local = policies[i].is_external_local;
+		build_port(pool, service, "http", IPPROTO_TCP, 80,
+			   policies[i].is_external ? 30080 : 0);
+		cr_assert_eq(model_put_service(model, service), 0);
+		cr_assert_eq(model_commit(model, NULL), 0);
+		snprintf(expected, sizeof(expected), "default/web:http TCP4 %s ready=1\n",
+			 policies[i].expected);
+		EXPECT_MODEL(model, expected);
+	}
+}
+
+Test(model, an_external_ip_equal_to_the_cluster_ip_makes_it_external)
+{
+	struct k8s_service *service = build_service(pool, "web", "10.96.0.1");
+
+	/* as kube-proxy, which then uses the Cluster list too */
+	service->is_internal_local = true;
+	build_external_ip(service, "10.96.0.1");
+	build_port(pool, service, "http", IPPROTO_TCP, 80, 0);
+	put_slice("web-2", "web", "10.0.0.2", "n2");
+	cr_assert_eq(model_put_service(model, service), 0);
+	cr_assert_eq(model_commit(model, NULL), 0);
+	EXPECT_MODEL(model, "default/web:http TCP4 (C10.96.0.1:80) cluster[10.0.0.2:8080] local[] "
+			    "iTP any ready=0\n");
+}
+
 Test(model, removing_the_unknown_is_enoent)
 {
 	cr_expect_eq(model_remove_service(model, "default", "web"), -ENOENT);
@@ -312,10 +388,12 @@ Test(model, health_checks_are_told_as_they_come_change_and_go)
 			    "default/lb:http TCP6 (Cfd00::1:80 N:30080) cluster[fd01::1:8080+] "
 			    "local[fd01::1:8080+] eTP any health=31001 ready=1\n"
 			    "health default/lb 31001: 1\n");
+	put_slice("lb-6b", "lb", "fd01::2", "n1");
+	EXPECT_TOLD("~lb:http6 h:lb:31001=2 ");
 	put_load_balancer("10.96.0.1,fd00::1", 0);
 	EXPECT_TOLD("h:lb:0=0 ");
 	put_load_balancer("10.96.0.1,fd00::1", 31000);
-	EXPECT_TOLD("h:lb:31000=1 ");
+	EXPECT_TOLD("h:lb:31000=2 ");
 	cr_assert_eq(model_remove_service(model, "default", "lb"), 0);
 	EXPECT_TOLD("-lb:http4 -lb:http6 h:lb:0=0 ");
 }
