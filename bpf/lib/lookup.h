@@ -27,24 +27,84 @@ static __always_inline bool lookup_may_be_ours(const struct endpoint *dst)
 	return filter_has(&addr_filter, bit);
 }
 
-/** lookup_frontend() - the Service slot of an exact frontend. @scope: SVC_SCOPE_*. */
-static __always_inline __u32 *lookup_frontend(const struct endpoint *dst, __u8 scope)
+/*
+ * A slot is loaded through an index that depends on the key just compared, so that no CPU can load
+ * it before the key: an entry that is being filled in is never taken for one that is complete.
+ */
+#define lookup_after(value)                                                                        \
+	({                                                                                         \
+		barrier_var(value);                                                                \
+		value;                                                                             \
+	})
+
+/** lookup_frontend4() - the Service slot of an IPv4 frontend; 0 when there is none. */
+static __always_inline __u32 lookup_frontend4(__u64 key)
 {
-	if (dst->family == SVC_FAMILY_IPV4) {
-		struct svc_frontend4 key = {.port = dst->port, .protocol = dst->protocol};
+	__u32 index = svc_hash4(key, svc_config.hash_seed) & svc_config.mask4;
+	struct svc_bucket4 *bucket;
+	int probe, i;
 
-		key.scope = scope;
-		if (scope == SVC_SCOPE_ADDRESS)
-			key.addr = dst->addr[3];
-		return bpf_map_lookup_elem(&frontends4, &key);
+	for (probe = 0; probe < SVC_FRONTEND_MAX_PROBES; probe++) {
+		bucket = bpf_map_lookup_elem(&frontends4, &index);
+		if (!bucket)
+			return 0;
+#pragma unroll
+		for (i = 0; i < SVC_BUCKET4_ENTRIES; i++) {
+			__u64 differs = bucket->keys[i] ^ key;
+
+			if (!differs)
+				return bucket->slots[i + lookup_after(differs)];
+		}
+		if (!bucket->n_overflow)
+			return 0;
+		index = (index + 1) & svc_config.mask4;
 	}
+	return 0;
+}
 
-	struct svc_frontend6 key = {.port = dst->port, .protocol = dst->protocol};
+/** lookup_frontend6() - the same for IPv6. */
+static __always_inline __u32 lookup_frontend6(const __be32 *addr, __u32 tail)
+{
+	__u32 index = svc_hash6(addr, tail, svc_config.hash_seed) & svc_config.mask6;
+	struct svc_bucket6 *bucket;
+	int probe, i;
 
-	key.scope = scope;
-	if (scope == SVC_SCOPE_ADDRESS)
-		__builtin_memcpy(key.addr, dst->addr, sizeof(key.addr));
-	return bpf_map_lookup_elem(&frontends6, &key);
+	for (probe = 0; probe < SVC_FRONTEND_MAX_PROBES; probe++) {
+		bucket = bpf_map_lookup_elem(&frontends6, &index);
+		if (!bucket)
+			return 0;
+#pragma unroll
+		for (i = 0; i < SVC_BUCKET6_ENTRIES; i++) {
+			__u64 differs = bucket->tails[i] ^ tail;
+			const __be32 *known = bucket->addrs[i];
+
+			if (differs)
+				continue;
+			known += lookup_after(differs);
+			if (!((known[0] ^ addr[0]) | (known[1] ^ addr[1]) | (known[2] ^ addr[2]) |
+			      (known[3] ^ addr[3])))
+				return bucket->slots[i + differs];
+		}
+		if (!bucket->n_overflow)
+			return 0;
+		index = (index + 1) & svc_config.mask6;
+	}
+	return 0;
+}
+
+/** lookup_frontend() - the Service slot of an exact frontend; 0: none. @scope: SVC_SCOPE_*. */
+static __always_inline __u32 lookup_frontend(const struct endpoint *dst, __u8 scope)
+{
+	__u32 tail = (__u32)dst->port | (__u32)dst->protocol << 16 | (__u32)scope << 24;
+	static const __be32 any[4];
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the memory order of tail assumes a little-endian CPU"
+#endif
+	if (dst->family == SVC_FAMILY_IPV4)
+		return lookup_frontend4((scope == SVC_SCOPE_ADDRESS ? dst->addr[3] : 0) |
+					(__u64)tail << 32);
+	return lookup_frontend6(scope == SVC_SCOPE_ADDRESS ? dst->addr : any, tail);
 }
 
 /** lookup_is_host() - whether the hook runs in the host's own network namespace. */
@@ -79,13 +139,14 @@ static __always_inline bool lookup_is_node_address(void *ctx, const struct endpo
 	return !(*flags & SVC_NODE_ADDR_F_LOOPBACK) || lookup_is_host(ctx);
 }
 
-/** lookup_nodeport() - the Service slot behind a NodePort on one of this node's addresses. */
-static __always_inline __u32 *lookup_nodeport(void *ctx, const struct endpoint *dst)
+/** lookup_nodeport() - the Service slot behind a NodePort on one of this node's addresses; 0: none.
+ */
+static __always_inline __u32 lookup_nodeport(void *ctx, const struct endpoint *dst)
 {
 	if (!filter_has(&nodeport_filter, bpf_ntohs(dst->port)))
-		return NULL;
+		return 0;
 	if (!lookup_is_node_address(ctx, dst))
-		return NULL;
+		return 0;
 	return lookup_frontend(dst, SVC_SCOPE_NODEPORT);
 }
 
@@ -99,7 +160,7 @@ static __always_inline __u32 *lookup_nodeport(void *ctx, const struct endpoint *
 static __always_inline struct svc_service *lookup_service(void *ctx, const struct endpoint *dst)
 {
 	struct svc_service *service;
-	__u32 *slot = NULL;
+	__u32 slot = 0;
 
 	if (lookup_may_be_ours(dst))
 		slot = lookup_frontend(dst, SVC_SCOPE_ADDRESS);
@@ -109,7 +170,7 @@ static __always_inline struct svc_service *lookup_service(void *ctx, const struc
 		slot = lookup_nodeport(ctx, dst);
 	if (!slot)
 		return NULL;
-	service = bpf_map_lookup_elem(&services, slot);
+	service = bpf_map_lookup_elem(&services, &slot);
 	if (!service)
 		count(SVC_COUNTER_BAD_SLOT);
 	return service;

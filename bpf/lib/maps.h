@@ -11,17 +11,19 @@
 #include <svcbpf/counters.h>
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 131072);
-	__type(key, struct svc_frontend4);
-	__type(value, __u32);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct svc_bucket4);
 } frontends4 SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 131072);
-	__type(key, struct svc_frontend6);
-	__type(value, __u32);
+	__type(key, __u32);
+	__type(value, struct svc_bucket6);
 } frontends6 SEC(".maps");
 
 struct {

@@ -90,8 +90,7 @@ static __always_inline void rev_release(__u64 cookie)
 
 /** rev_store() - remember that @vip became @backend. @rev: from rev_claim() or rev_get(). */
 static __always_inline void rev_store(struct svc_rev *rev, const struct endpoint *vip,
-				      const struct endpoint *backend, __u32 service_id,
-				      __u32 backend_id)
+				      const struct endpoint *backend, __u32 service_id)
 {
 	rev->protocol = 0;
 	barrier();
@@ -102,7 +101,7 @@ static __always_inline void rev_store(struct svc_rev *rev, const struct endpoint
 	rev->family = vip->family;
 	rev->flags = 0;
 	rev->service_id = service_id;
-	rev->backend_id = backend_id;
+	rev->backend_id = 0;
 	barrier();
 	rev->protocol = vip->protocol;
 }
@@ -115,7 +114,7 @@ static __always_inline void rev_remember(struct bpf_sock_addr *ctx, __u64 cookie
 	struct svc_rev *rev = rev_claim(ctx, cookie);
 
 	if (rev)
-		rev_store(rev, vip, backend, service_id, 0);
+		rev_store(rev, vip, backend, service_id);
 	else
 		count(SVC_COUNTER_REV_LOST);
 }

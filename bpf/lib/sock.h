@@ -132,6 +132,14 @@ static __always_inline bool sock_was_connected(const struct bpf_sock_addr *ctx, 
 	return sk->src_port || (hook == SVC_FAMILY_IPV4 ? sk->dst_ip4 : sk->dst_ip6[3]);
 }
 
+/** sock_is_connected() - whether the socket has a peer now. */
+static __always_inline bool sock_is_connected(const struct bpf_sock_addr *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+
+	return sk && sk->state == BPF_TCP_ESTABLISHED;
+}
+
 /** sock_is_bypassed() - whether the socket asks not to be translated (SVC_BYPASS_MARK). */
 static __always_inline bool sock_is_bypassed(const struct bpf_sock_addr *ctx)
 {

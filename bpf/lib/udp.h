@@ -23,6 +23,7 @@
  * @vip: where the application sends it.  @backend: where it goes.
  * @n_sent: datagrams translated on this CPU so far.
  * @rev: the socket's first translation, may be NULL.
+ * @index: of @backend in its family's array.
  */
 struct udp_send {
 	struct endpoint vip;
@@ -33,6 +34,7 @@ struct udp_send {
 	struct svc_rev *rev;
 	const struct svc_service *service;
 	__u32 backend_id;
+	__u32 index;
 };
 
 /** udp_is_taken() - whether another VIP of this socket leads to @send->backend already. */
@@ -67,6 +69,7 @@ static __always_inline bool udp_choose(void *ctx, struct udp_send *send)
 		if (!backend_read(send->vip.family, index, &send->backend))
 			return false;
 		send->backend_id = backend_id(send->vip.family, index);
+		send->index = index;
 		if (!udp_is_taken(send))
 			return true;
 		if ((__u32)try + 1 >= n)
@@ -77,14 +80,44 @@ static __always_inline bool udp_choose(void *ctx, struct udp_send *send)
 	return true;
 }
 
-/** udp_keep() - stay with backend @id while it is in the list; false when it has left. */
-static __always_inline bool udp_keep(struct udp_send *send, __u32 id)
+/** udp_is_in_list() - whether the backend in the socket's slot is still in the list. */
+static __always_inline bool udp_is_in_list(const struct udp_send *send)
+{
+	struct svc_rev *rev = send->rev;
+	__u32 index = rev->index;
+
+	if (index - svc_list_base(send->list) < svc_list_count(send->list) &&
+	    backend_id(send->vip.family, index) == rev->backend_id)
+		return true;
+	if (!list_find(send->vip.family, send->list, rev->backend_id, &index))
+		return false;
+	rev->index = index;
+	return true;
+}
+
+/**
+ * udp_keep_first() - stay with the backend in the socket's slot while it is in the list.
+ *
+ * Its address is in the slot, and where its id was the last time is looked at first: the common
+ * case reads one word of the list. A socket that is connected through this VIP and sends to it by
+ * name as well has no id there: it stays with its peer, from which alone it can receive.
+ */
+static __always_inline bool udp_keep_first(struct bpf_sock_addr *ctx, struct udp_send *send)
+{
+	if (send->rev->backend_id ? !udp_is_in_list(send) : !sock_is_connected(ctx))
+		return false;
+	__builtin_memcpy(send->backend.addr, send->rev->backend, sizeof(send->rev->backend));
+	send->backend.port = send->rev->backend_port;
+	return true;
+}
+
+/** udp_keep_more() - the same for a further VIP of the socket; false when the backend has left. */
+static __always_inline bool udp_keep_more(struct udp_send *send, const struct svc_rev_value *known)
 {
 	__u32 index;
 
-	if (!list_find(send->vip.family, send->list, id, &index))
+	if (!list_find(send->vip.family, send->list, known->backend_id, &index))
 		return false;
-	send->backend_id = id;
 	return backend_read(send->vip.family, index, &send->backend);
 }
 
@@ -114,7 +147,7 @@ static __always_inline bool udp_select_first(struct bpf_sock_addr *ctx, struct u
 	__u16 more = 0;
 
 	if (send->rev && send->rev->protocol) {
-		if (udp_keep(send, send->rev->backend_id))
+		if (udp_keep_first(ctx, send))
 			return true;
 		more = send->rev->flags & SVC_REV_F_MORE;
 	}
@@ -126,8 +159,9 @@ static __always_inline bool udp_select_first(struct bpf_sock_addr *ctx, struct u
 		count(SVC_COUNTER_REV_LOST);
 		return true;
 	}
-	rev_store(send->rev, &send->vip, &send->backend, send->service->service_id,
-		  send->backend_id);
+	rev_store(send->rev, &send->vip, &send->backend, send->service->service_id);
+	send->rev->backend_id = send->backend_id;
+	send->rev->index = send->index;
 	send->rev->flags = more;
 	return true;
 }
@@ -139,7 +173,7 @@ static __always_inline bool udp_select_more(struct bpf_sock_addr *ctx, struct ud
 
 	if (send->rev->flags & SVC_REV_F_MORE)
 		known = rev_more_find(send->cookie, &send->vip, SVC_REV_TO_BACKEND);
-	if (known && udp_keep(send, known->backend_id))
+	if (known && udp_keep_more(send, known))
 		return true;
 	if (!udp_choose(ctx, send))
 		return false;

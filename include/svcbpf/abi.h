@@ -11,7 +11,7 @@
  *	addr_filter bit -> frontends{4,6} -> services[slot].list -> backends{4,6}[base + random]
  *
  * Who writes: the agent alone writes frontends, services, backends, ids, info and filters.
- * frontends are immutable (a key is inserted once and deleted once), blocks of backends are
+ * a frontend leads to its slot by one word, blocks of backends are
  * written before they are published and reused only after an RCU grace period, and what changes
  * together in a Service is one aligned 8-byte word (struct svc_service, "list words").
  */
@@ -62,7 +62,12 @@
 #define SVC_TYPE_NODE_PORT     4
 
 /**
- * struct svc_frontend4 - key of frontends4 (HASH): an IPv4 frontend. Value: __u32 slot in services.
+ * SVC_FRONTEND_MAX_PROBES - buckets looked at for one frontend; the agent stores none farther away.
+ */
+#define SVC_FRONTEND_MAX_PROBES 32
+
+/**
+ * struct svc_frontend4 - key of an IPv4 frontend; never zero as a number, for protocol is not.
  * @addr: network order; zero with SVC_SCOPE_NODEPORT.
  * @port: network order.
  * @protocol: IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP.
@@ -77,7 +82,7 @@ struct svc_frontend4 {
 _Static_assert(sizeof(struct svc_frontend4) == 8, "ABI");
 
 /**
- * struct svc_frontend6 - key of frontends6 (HASH): as struct svc_frontend4.
+ * struct svc_frontend6 - key of an IPv6 frontend: as struct svc_frontend4.
  * @addr: network order; zero with SVC_SCOPE_NODEPORT.
  */
 struct svc_frontend6 {
@@ -87,6 +92,45 @@ struct svc_frontend6 {
 	__u8 scope;
 };
 _Static_assert(sizeof(struct svc_frontend6) == 20, "ABI");
+
+/*
+ * The frontend tables, frontends4 and frontends6: open hash tables in mmapable ARRAYs of one cache
+ * line a bucket. A frontend lives in the bucket its hash names (svcbpf/hash.h) or, when that is
+ * full, in one of the next; n_overflow counts the entries that had to go on from here.
+ *
+ * The agent alone writes, through its mapping: an entry is filled in before its key (IPv6: its
+ * tail) is published with one store, its slot may be replaced with one store, and after its key
+ * was cleared it is not used again before a grace period has passed.
+ */
+#define SVC_BUCKET4_ENTRIES 5
+#define SVC_BUCKET6_ENTRIES 2
+
+/**
+ * struct svc_bucket4 - value of frontends4.
+ * @keys: struct svc_frontend4 as a number in memory order; 0: free.
+ * @slots: index in services.
+ */
+struct svc_bucket4 {
+	__u64 keys[SVC_BUCKET4_ENTRIES];
+	__u32 slots[SVC_BUCKET4_ENTRIES];
+	__u32 n_overflow;
+};
+_Static_assert(sizeof(struct svc_bucket4) == 64, "ABI");
+
+/**
+ * struct svc_bucket6 - value of frontends6.
+ * @addrs: the address of each entry.
+ * @tails: {port, protocol, scope} as a number in memory order; 0: free.
+ * @slots: index in services.
+ */
+struct svc_bucket6 {
+	__be32 addrs[SVC_BUCKET6_ENTRIES][4] __attribute__((aligned(8)));
+	__u32 tails[SVC_BUCKET6_ENTRIES];
+	__u32 slots[SVC_BUCKET6_ENTRIES];
+	__u32 n_overflow;
+	__u32 pad[3];
+};
+_Static_assert(sizeof(struct svc_bucket6) == 64, "ABI");
 
 /*
  * A list word: base (bits 0-31, first index in backends{4,6}), count (bits 32-47), flags (48-63).
@@ -277,7 +321,9 @@ _Static_assert(sizeof(struct svc_affinity) == 16, "ABI");
  * @family: SVC_FAMILY_* of the translation (IPv4 also for a mapped address on an IPv6 socket).
  * @flags: SVC_REV_F_*.
  * @service_id: service port translated for; for stale UDP sockets (rule R39).
- * @backend_id: stable id, so that an unconnected UDP socket can stay with its backend.
+ * @backend_id: stable id, so that an unconnected UDP socket can stay with its backend; 0 for a
+ *	connected socket, which does so by itself.
+ * @index: where in backend_ids{4,6} that id was: a hint, to be compared.
  *
  * rev_owners[i] says whose rev_slots[i] is: a socket cookie, 0 when free. Index: cookie modulo
  * SVC_REV_SLOTS. Claimed by compare-and-swap, released in cgroup/sock_release; only the owning
@@ -293,7 +339,8 @@ struct svc_rev {
 	__u16 flags;
 	__u32 service_id;
 	__u32 backend_id;
-	__u8 pad[16];
+	__u32 index;
+	__u8 pad[12];
 };
 _Static_assert(sizeof(struct svc_rev) == 64, "ABI");
 
@@ -343,12 +390,17 @@ _Static_assert(sizeof(struct svc_rev_value) == 32, "ABI");
  * struct svc_config - constants of the loaded programs (.rodata), set before load.
  * @host_netns_cookie: network namespace whose loopback answers on NodePorts; 0: the initial one.
  * @random_seed: any number, drawn anew at each load.
+ * @hash_seed: of the frontend tables: struct svc_meta.hash_seed.
+ * @mask4, @mask6: number of buckets of frontends4 and frontends6, a power of two, less one.
  */
 struct svc_config {
 	__u64 host_netns_cookie;
 	__u64 random_seed;
+	__u64 hash_seed;
+	__u32 mask4;
+	__u32 mask6;
 };
-_Static_assert(sizeof(struct svc_config) == 16, "ABI");
+_Static_assert(sizeof(struct svc_config) == 32, "ABI");
 
 /* struct svc_meta.features: what the kernel has, as probed when the programs were loaded. */
 #define SVC_FEATURE_CMPXCHG	 0x1u /* BPF atomics with fetch: rev_slots in use */
@@ -369,6 +421,8 @@ _Static_assert(sizeof(struct svc_config) == 16, "ABI");
  * @selftest_result: 0 passed, negative errno why not.
  * @n_problems: how many entries of the map "problems" are in use.
  * @cgroup_id: of the cgroup the programs are attached to.
+ * @hash_seed: of the frontend tables, drawn when these maps were made: who may create Services must
+ *	not choose the bucket.
  * @node, @zone, @version: NUL-terminated.
  */
 struct svc_meta {
@@ -389,12 +443,13 @@ struct svc_meta {
 	__s32 selftest_result;
 	__u32 n_problems;
 	__u64 cgroup_id;
+	__u64 hash_seed;
 	char node[256];
 	char zone[256];
 	char version[64];
 	char cgroup_path[256];
 };
-_Static_assert(sizeof(struct svc_meta) == 928, "ABI");
+_Static_assert(sizeof(struct svc_meta) == 936, "ABI");
 
 /** struct svc_problem - value of problems (ARRAY of SVC_MAX_PROBLEMS). @text: NUL-terminated. */
 struct svc_problem {

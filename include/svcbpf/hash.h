@@ -32,4 +32,32 @@ static inline __u32 svc_filter_bit6(const __be32 *addr)
 	return (__u32)(hash >> 48);
 }
 
+/**
+ * svc_hash4() - hash of an IPv4 frontend, for frontends4.
+ * @key: struct svc_frontend4 as a number in memory order.
+ * @seed: struct svc_config.hash_seed: who may create Services must not choose the bucket.
+ *
+ * The finaliser of splitmix64. Return: a number whose low bits, masked, are the first bucket.
+ */
+static inline __u32 svc_hash4(__u64 key, __u64 seed)
+{
+	__u64 hash = (key ^ seed) * 0xbf58476d1ce4e5b9ull;
+
+	hash = (hash ^ hash >> 32) * 0x94d049bb133111ebull;
+	return (__u32)(hash >> 32);
+}
+
+/**
+ * svc_hash6() - the same for IPv6.
+ * @addr: four words, network order.  @tail: {port, protocol, scope} as a number in memory order.
+ */
+static inline __u32 svc_hash6(const __be32 *addr, __u32 tail, __u64 seed)
+{
+	__u64 hash = ((__u64)(__u32)addr[0] << 32 | (__u32)addr[1]) ^ seed;
+
+	hash = (hash * 0x9e3779b97f4a7c15ull) ^ tail;
+	hash = (hash ^ hash >> 29) * 0xd1342543de82ef95ull;
+	return svc_hash4(hash ^ ((__u64)(__u32)addr[2] << 32 | (__u32)addr[3]), seed);
+}
+
 #endif

@@ -41,6 +41,7 @@
 #define CALLS_PER_ROUND	   2000
 #define CONNECTS_PER_ROUND 600
 #define MAX_ROUNDS	   201
+#define BENCH_BPFFS	   "/mnt" /* in a mount namespace of our own */
 #define AFFINITY_OFFSET	   20000u /* Services from here on have session affinity */
 #define N_AFFINITY	   100u
 
@@ -67,7 +68,6 @@ static const struct {
 struct bench {
 	char cgroup_root[256];
 	char cgroups[N_GROUPS][320];
-	char pin_dir[64];
 	int programs[N_GROUPS][N_HOOKS];
 	int rounds;
 	uint32_t random;
@@ -141,41 +141,39 @@ static void enter(const char *cgroup)
 		die(path);
 }
 
-static void make_namespaces(struct bench *bench)
+static void name_cgroups(struct bench *bench)
 {
 	static const char *const names[] = {"ours", "empty", "none"};
+	int i;
+
+	for (i = 0; i < N_GROUPS; i++)
+		snprintf(bench->cgroups[i], sizeof(bench->cgroups[i]), "%s/svcbpf-bench-%d-%s",
+			 bench->cgroup_root, getpid(), names[i]);
+}
+
+/* Everything else goes with the namespaces. */
+static void remove_cgroups(const struct bench *bench)
+{
+	int i;
+
+	for (i = 0; i < N_GROUPS; i++)
+		rmdir(bench->cgroups[i]);
+}
+
+static void make_namespaces(struct bench *bench)
+{
 	int i;
 
 	if (unshare(CLONE_NEWNET | CLONE_NEWNS) ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		die("unshare");
-	snprintf(bench->pin_dir, sizeof(bench->pin_dir), "/tmp/svcbpf-bench-%d", getpid());
-	if (mkdir(bench->pin_dir, 0700) || mount("bpf", bench->pin_dir, "bpf", 0, NULL))
+	if (mount("bpf", BENCH_BPFFS, "bpf", 0, NULL))
 		die("bpffs");
 	run_command("ip link set lo up && ip route add local 10.244.0.0/14 dev lo && "
 		    "ip -6 route add local fd00:10:244::/64 dev lo");
-	for (i = 0; i < N_GROUPS; i++) {
-		snprintf(bench->cgroups[i], sizeof(bench->cgroups[i]), "%s/svcbpf-bench-%d-%s",
-			 bench->cgroup_root, getpid(), names[i]);
-		if (mkdir(bench->cgroups[i], 0755))
-			die(bench->cgroups[i]);
-	}
-}
-
-static void tear_down(struct bench *bench)
-{
-	struct datapath_error error;
-	char pins[96];
-	int i;
-
-	enter(bench->cgroup_root);
-	datapath_close(bench->datapath);
-	snprintf(pins, sizeof(pins), "%s/pins", bench->pin_dir);
-	datapath_cleanup(pins, &error);
-	umount2(bench->pin_dir, MNT_DETACH);
-	rmdir(bench->pin_dir);
 	for (i = 0; i < N_GROUPS; i++)
-		rmdir(bench->cgroups[i]);
+		if (mkdir(bench->cgroups[i], 0755) && errno != EEXIST)
+			die(bench->cgroups[i]);
 }
 
 static void attach_empty(struct bench *bench)
@@ -270,9 +268,8 @@ static void program(struct bench *bench, uint32_t n_services)
 {
 	static const uint8_t families[] = {ADDR_IPV4, ADDR_IPV6};
 	static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP};
-	char pins[96];
 	struct datapath_options options = {
-		.pin_dir = pins,
+		.pin_dir = BENCH_BPFFS "/pins",
 		.cgroup = bench->cgroups[OURS],
 		.max_services = DATAPATH_DEFAULT_MAX_SERVICES,
 		.max_backends = 2 * DATAPATH_DEFAULT_MAX_BACKENDS,
@@ -282,7 +279,6 @@ static void program(struct bench *bench, uint32_t n_services)
 	struct datapath_error error;
 	uint32_t i, j;
 
-	snprintf(pins, sizeof(pins), "%s/pins", bench->pin_dir);
 	if (datapath_open(&options, &bench->datapath, &error) < 0) {
 		fprintf(stderr, "bench: %s\n", error.text);
 		exit(1);
@@ -294,7 +290,7 @@ static void program(struct bench *bench, uint32_t n_services)
 	if (datapath_commit(bench->datapath, true) < 0 ||
 	    datapath_attach(bench->datapath, &error) < 0)
 		die("datapath");
-	datapath_read_links(pins, found_link, bench);
+	datapath_read_links(BENCH_BPFFS "/pins", found_link, bench);
 }
 
 /* ------------------------------------------------------------------ server */
@@ -343,6 +339,7 @@ static void start_server(void)
 	udp = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	setsockopt(udp, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
 	setsockopt(udp, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
+	setsockopt(udp, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof(on));
 	if (bind(tcp, (struct sockaddr *)&any, sizeof(any)) || listen(tcp, 4096) ||
 	    bind(udp, (struct sockaddr *)&any, sizeof(any)))
 		die("server");
@@ -551,37 +548,38 @@ static void report_cpu(struct bench *bench, uint32_t n_services)
 }
 
 /* One size of cluster in a process of its own, so that everything is made anew. */
-static int bench_one(int rounds, uint32_t n_services)
+static int bench_one(struct bench *bench, uint32_t n_services)
 {
-	struct bench bench = {.rounds = rounds, .random = 2463534242u};
 	cpu_set_t one;
 
 	CPU_ZERO(&one);
 	CPU_SET(sysconf(_SC_NPROCESSORS_ONLN) - 1, &one);
 	sched_setaffinity(0, sizeof(one), &one);
-	find_cgroup_root(&bench);
-	make_namespaces(&bench);
+	make_namespaces(bench);
 	start_server();
-	program(&bench, n_services);
-	attach_empty(&bench);
-	report_calls(&bench, n_services);
-	report_cpu(&bench, n_services);
-	tear_down(&bench);
+	program(bench, n_services);
+	attach_empty(bench);
+	report_calls(bench, n_services);
+	report_cpu(bench, n_services);
+	enter(bench->cgroup_root);
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	int rounds = argc > 1 ? atoi(argv[1]) : 21;
+	struct bench bench = {.rounds = argc > 1 ? atoi(argv[1]) : 21, .random = 2463534242u};
 	char sizes[64], *save = NULL, *size;
 	int status = 0;
 
 	snprintf(sizes, sizeof(sizes), "%s", argc > 2 ? argv[2] : "1,100,10000");
-	if (rounds < 1 || rounds > MAX_ROUNDS) {
+	if (bench.rounds < 1 || bench.rounds > MAX_ROUNDS) {
 		fprintf(stderr, "usage: connect [ROUNDS, 1 to %d] [SERVICES,...]\n", MAX_ROUNDS);
 		return 2;
 	}
-	printf("ns per call, net of an empty program; medians of %d interleaved rounds\n", rounds);
+	find_cgroup_root(&bench);
+	name_cgroups(&bench);
+	printf("ns per call, net of an empty program; medians of %d interleaved rounds\n",
+	       bench.rounds);
 	printf("%6s  %-13s %8s %9s %8s\n", "svcs", "hook", "hit", "affinity", "miss");
 	fflush(stdout);
 	for (size = strtok_r(sizes, ",", &save); size; size = strtok_r(NULL, ",", &save)) {
@@ -589,9 +587,10 @@ int main(int argc, char **argv)
 		int child_status = 1;
 
 		if (child == 0)
-			_exit(bench_one(rounds, (uint32_t)atoi(size)));
+			_exit(bench_one(&bench, (uint32_t)atoi(size)));
 		waitpid(child, &child_status, 0);
 		status |= child_status;
 	}
+	remove_cgroups(&bench);
 	return status ? 1 : 0;
 }

@@ -36,14 +36,8 @@ SEC("tc")
 int frontend(struct __sk_buff *skb)
 {
 	struct endpoint dst = probe_dst;
-	__u32 *slot;
 
-	probe_result = 0;
-	if (!lookup_may_be_ours(&dst))
-		return 0;
-	slot = lookup_frontend(&dst, SVC_SCOPE_ADDRESS);
-	if (slot)
-		probe_result = *slot;
+	probe_result = lookup_may_be_ours(&dst) ? lookup_frontend(&dst, SVC_SCOPE_ADDRESS) : 0;
 	return 0;
 }
 
@@ -52,11 +46,10 @@ SEC("tc")
 int nodeport(struct __sk_buff *skb)
 {
 	struct endpoint dst = probe_dst;
-	__u32 *slot = NULL;
 
+	probe_result = 0;
 	if (filter_has(&nodeport_filter, bpf_ntohs(dst.port)))
-		slot = lookup_frontend(&dst, SVC_SCOPE_NODEPORT);
-	probe_result = slot ? *slot : 0;
+		probe_result = lookup_frontend(&dst, SVC_SCOPE_NODEPORT);
 	return 0;
 }
 

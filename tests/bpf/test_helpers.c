@@ -7,8 +7,11 @@
 #include <math.h>
 #include <netinet/in.h>
 #include <string.h>
-#include <svcbpf/hash.h>
+#include <sys/mman.h>
 #include <time.h>
+
+#include "datapath/frontend_table.h"
+#include "svcbpf/hash.h"
 
 /* struct endpoint of bpf/lib/sock.h, which includes BPF headers. */
 struct endpoint {
@@ -22,14 +25,27 @@ struct endpoint {
 
 #define N_BACKENDS 256u
 #define N_SERVICES 64u
+#define N_BUCKETS  64u
+#define SEED	   0x5eedull
 
 static struct probe_bpf *probe;
+static struct frontend_table *tables[2];
+
+static void open_table(const struct bpf_map *map, __u8 family, struct frontend_table **ret)
+{
+	void *area = mmap(NULL, N_BUCKETS * sizeof(struct svc_bucket4), PROT_READ | PROT_WRITE,
+			  MAP_SHARED, bpf_map__fd(map), 0);
+
+	cr_assert_neq(area, MAP_FAILED);
+	cr_assert_eq(frontend_table_new(family, area, N_BUCKETS, SEED, ret), 0);
+}
 
 static void open_probe(void)
 {
 	static const char *const small[] = {"frontends4",  "frontends6", "services",
 					    "backends4",   "backends6",	 "backend_ids4",
 					    "backend_ids6"};
+	struct svc_config config = {0};
 	size_t i;
 
 	probe = probe_bpf__open();
@@ -41,11 +57,18 @@ static void open_probe(void)
 										    : N_SERVICES),
 			     0);
 	}
+	config.hash_seed = SEED;
+	config.mask4 = config.mask6 = N_BUCKETS - 1;
+	memcpy((void *)&probe->rodata->svc_config, &config, sizeof(config));
 	cr_assert_eq(probe_bpf__load(probe), 0);
+	open_table(probe->maps.frontends4, ADDR_IPV4, &tables[0]);
+	open_table(probe->maps.frontends6, ADDR_IPV6, &tables[1]);
 }
 
 static void close_probe(void)
 {
+	frontend_table_free(tables[0]);
+	frontend_table_free(tables[1]);
 	probe_bpf__destroy(probe);
 }
 
@@ -87,20 +110,18 @@ static __u32 bit_of(const struct endpoint *ep)
 					     : svc_filter_bit6(ep->addr);
 }
 
+/* Written by the agent's own code: what it stores the programs must find. */
 static void put_frontend(const struct endpoint *ep, __u8 scope, __u32 slot)
 {
-	struct svc_frontend4 key4 = {ep->addr[3], ep->port, ep->protocol, scope};
-	struct svc_frontend6 key6 = {.port = ep->port, .protocol = ep->protocol, .scope = scope};
+	bool is_ipv4 = ep->family == SVC_FAMILY_IPV4;
+	struct frontend_key key = {.family = ep->family};
 
-	memcpy(key6.addr, ep->addr, sizeof(key6.addr));
-	if (ep->family == SVC_FAMILY_IPV4)
-		cr_assert_eq(bpf_map_update_elem(bpf_map__fd(probe->maps.frontends4), &key4, &slot,
-						 BPF_NOEXIST),
-			     0);
-	else
-		cr_assert_eq(bpf_map_update_elem(bpf_map__fd(probe->maps.frontends6), &key6, &slot,
-						 BPF_NOEXIST),
-			     0);
+	key.key.port = ep->port;
+	key.key.protocol = ep->protocol;
+	key.key.scope = scope;
+	if (scope == SVC_SCOPE_ADDRESS)
+		memcpy(key.key.addr, is_ipv4 ? &ep->addr[3] : ep->addr, is_ipv4 ? 4 : 16);
+	cr_assert_eq(frontend_table_put(tables[is_ipv4 ? 0 : 1], &key, slot), 0);
 }
 
 /* Backends base, base + 1, … with ids first_id, first_id + 3, … */
@@ -187,6 +208,30 @@ Test(lookup, exact_frontend_only)
 		memcpy(&probe->bss->probe_dst, &ep, sizeof(ep));
 		run(probe->progs.frontend);
 		cr_expect_eq(probe->bss->probe_result, cases[i].slot, "case %zu", i);
+	}
+}
+
+/* More frontends of one address than a bucket holds: found in the buckets behind it. */
+Test(lookup, full_tables_are_read_as_they_are_written)
+{
+	static const char *const addrs[] = {"10.96.0.10", "fd00:96::a"};
+	unsigned int i, port, n;
+
+	for (i = 0; i < 2; i++) {
+		struct endpoint ep = endpoint_of(addrs[i], 0, IPPROTO_UDP);
+
+		n = i ? 100 : 250;
+		set_bit(probe->maps.addr_filter, bit_of(&ep));
+		for (port = 1; port <= n; port++) {
+			ep.port = htons((uint16_t)port);
+			put_frontend(&ep, SVC_SCOPE_ADDRESS, port);
+		}
+		for (port = 1; port <= n + 50; port++) {
+			ep.port = htons((uint16_t)port);
+			memcpy(&probe->bss->probe_dst, &ep, sizeof(ep));
+			run(probe->progs.frontend);
+			cr_expect_eq(probe->bss->probe_result, port <= n ? port : 0);
+		}
 	}
 }
 

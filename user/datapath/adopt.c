@@ -50,8 +50,9 @@ static void adopt_lists(struct shadow_port *port, const struct svc_service *serv
 		port->has_ranges = true;
 }
 
-static int adopt_frontend(struct adoption *adoption, const struct frontend_key *key, uint32_t slot)
+static int adopt_frontend(void *arg, const struct frontend_key *key, uint32_t slot)
 {
+	struct adoption *adoption = arg;
 	struct shadow *shadow = adoption->shadow;
 	const struct svc_service *service;
 	struct shadow_frontend *frontend;
@@ -79,30 +80,6 @@ static int adopt_frontend(struct adoption *adoption, const struct frontend_key *
 	if (!r)
 		r = blocks_adopt(shadow, service, service->cluster_list);
 	return r;
-}
-
-static int adopt_frontend4(void *arg, const void *key, const void *value)
-{
-	struct svc_frontend4 key4;
-	struct frontend_key both;
-	uint32_t slot;
-
-	memcpy(&key4, key, sizeof(key4));
-	memcpy(&slot, value, sizeof(slot));
-	convert_frontend4(&key4, &both);
-	return adopt_frontend(arg, &both, slot);
-}
-
-static int adopt_frontend6(void *arg, const void *key, const void *value)
-{
-	struct svc_frontend6 key6;
-	struct frontend_key both;
-	uint32_t slot;
-
-	memcpy(&key6, key, sizeof(key6));
-	memcpy(&slot, value, sizeof(slot));
-	convert_frontend6(&key6, &both);
-	return adopt_frontend(arg, &both, slot);
 }
 
 static int adopt_range(void *arg, const void *key, const void *value)
@@ -165,9 +142,9 @@ int adopt_read(struct shadow *shadow)
 		enum map_id map;
 		int (*fn)(void *arg, const void *key, const void *value);
 	} steps[] = {
-		{MAP_SERVICE_INFO, adopt_info},	   {MAP_FRONTENDS4, adopt_frontend4},
-		{MAP_FRONTENDS6, adopt_frontend6}, {MAP_SOURCE_RANGES, adopt_range},
-		{MAP_HEALTH_CHECKS, adopt_health}, {MAP_NODE_ADDRS, adopt_node_addr},
+		{MAP_SOURCE_RANGES, adopt_range},
+		{MAP_HEALTH_CHECKS, adopt_health},
+		{MAP_NODE_ADDRS, adopt_node_addr},
 	};
 	_free_ struct shadow_port **by_id = NULL;
 	struct adoption adoption = {.shadow = shadow};
@@ -178,12 +155,18 @@ int adopt_read(struct shadow *shadow)
 	adoption.by_id = by_id = calloc(adoption.n_ids, sizeof(struct shadow_port *));
 	if (!by_id)
 		return -ENOMEM;
-	for (i = 0; i < ARRAY_SIZE(steps); i++) {
+	r = maps_for_each(shadow->maps, MAP_SERVICE_INFO, adopt_info, &adoption);
+	if (!r)
+		r = frontend_table_walk(ADDR_IPV4, shadow->maps->frontends4,
+					shadow->maps->capacities[MAP_FRONTENDS4], adopt_frontend,
+					&adoption);
+	if (!r)
+		r = frontend_table_walk(ADDR_IPV6, shadow->maps->frontends6,
+					shadow->maps->capacities[MAP_FRONTENDS6], adopt_frontend,
+					&adoption);
+	for (i = 0; !r && i < ARRAY_SIZE(steps); i++)
 		r = maps_for_each(shadow->maps, steps[i].map, steps[i].fn, &adoption);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return r;
 }
 
 /** struct strays - keys of source_ranges without a service port. @keys: owned. */

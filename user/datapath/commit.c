@@ -68,28 +68,6 @@ static int settle(struct datapath *datapath)
 	return r;
 }
 
-/* The self-test's service ports are staged like all others, once. */
-static int stage_selftest(struct datapath *datapath)
-{
-	const struct service_port *ports;
-	struct svc_service_info info;
-	size_t n_ports, i;
-	int r;
-
-	if (!datapath->selftest || datapath->is_selftest_staged)
-		return 0;
-	ports = selftest_ports(datapath->selftest, &n_ports);
-	for (i = 0; i < n_ports; i++) {
-		r = convert_info(&ports[i].key, &info);
-		if (!r)
-			r = stage_put(&datapath->stage, &info, &ports[i]);
-		if (r < 0)
-			return r;
-	}
-	datapath->is_selftest_staged = true;
-	return 0;
-}
-
 /* Everything adopted that nobody has put: staged as removed. */
 static int stage_leftovers(struct datapath *datapath)
 {
@@ -106,6 +84,17 @@ static int stage_leftovers(struct datapath *datapath)
 	return 0;
 }
 
+/* Waits for what grace periods under way will free. Return: whether that was anything. */
+static bool reclaim(struct datapath *datapath)
+{
+	size_t n_before = datapath->shadow.n_garbage;
+
+	if (n_before)
+		grace_wait(datapath->grace, datapath->seq);
+	datapath_grace_done(datapath);
+	return datapath->shadow.n_garbage < n_before;
+}
+
 /* What does not fit keeps its problem and a copy of itself; that is no failure of the commit. */
 static void plan_all(struct datapath *datapath, int *first)
 {
@@ -114,6 +103,8 @@ static void plan_all(struct datapath *datapath, int *first)
 
 	HASH_ITER(hh, datapath->stage.table, staged, next) {
 		r = plan_port(&datapath->shadow, staged);
+		if (r == -ENOSPC && reclaim(datapath))
+			r = plan_port(&datapath->shadow, staged);
 		staged->is_failed = r < 0;
 		if (r != -ENOSPC && r != -E2BIG)
 			keep_first(first, r);
@@ -159,23 +150,33 @@ static void publish_all(struct datapath *datapath, int *first)
 	}
 }
 
+/* Entries of frontends deleted just before may be all that is free: then wait until they are. */
+static int insert_frontend(struct datapath *datapath, struct shadow_frontend *frontend)
+{
+	int r;
+
+	r = publish_insert(&datapath->shadow, frontend);
+	if (r != -ENOSPC || !datapath->deleted_seq || datapath->deleted_seq > datapath->seq)
+		return r;
+	grace_wait(datapath->grace, datapath->deleted_seq);
+	datapath_grace_done(datapath);
+	return publish_insert(&datapath->shadow, frontend);
+}
+
 static int insert_frontends(struct datapath *datapath, struct staged *staged)
 {
 	struct shadow_frontend *frontend;
-	int r, first = 0;
+	int first = 0;
 
 	for (frontend = staged->target->frontends; frontend; frontend = frontend->next) {
 		if (frontend->is_inserted)
 			continue;
-		if (datapath->deleted_seq)
-			grace_wait(datapath->grace, datapath->deleted_seq);
-		datapath->deleted_seq = 0;
-		r = publish_insert(&datapath->shadow, frontend);
-		keep_first(&first, r);
+		keep_first(&first, insert_frontend(datapath, frontend));
 	}
 	if (first < 0) {
 		snprintf(staged->problem, sizeof(staged->problem),
-			 "the kernel refused a frontend: %s", strerror(-first));
+			 "no room in the frontend table: %s; raise --max-services",
+			 strerror(-first));
 		staged->is_failed = true;
 	}
 	return first;
@@ -289,8 +290,6 @@ int datapath_commit(struct datapath *datapath, bool is_complete)
 	datapath->has_space = false;
 	begin_sync(datapath->maps.meta);
 	r = settle(datapath);
-	if (!r)
-		r = stage_selftest(datapath);
 	if (!r && is_complete)
 		r = stage_leftovers(datapath);
 	if (!r)

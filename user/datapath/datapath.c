@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include "datapath/adopt.h"
@@ -91,6 +92,16 @@ static void describe(struct datapath *datapath, const struct datapath_options *o
 	__atomic_store_n(&meta->magic, SVC_META_MAGIC, __ATOMIC_RELEASE);
 }
 
+static int draw_seed(__u64 *ret_seed)
+{
+	__u64 seed;
+
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		return -errno;
+	*ret_seed = seed | 1; /* 0: not drawn yet */
+	return 0;
+}
+
 /* Maps first, then the programs, then the pins: a host that cannot load them keeps nothing. */
 static int open_maps(struct datapath *datapath, const struct datapath_options *options,
 		     uint32_t features, bool is_loading, struct datapath_error *ret_error)
@@ -101,6 +112,8 @@ static int open_maps(struct datapath *datapath, const struct datapath_options *o
 	pin_maps_dir(datapath->pin_dir, dir);
 	r = maps_open(&datapath->maps, dir, options->max_services, options->max_backends,
 		      ret_error);
+	if (!r && !datapath->maps.meta->hash_seed)
+		r = draw_seed(&datapath->maps.meta->hash_seed);
 	if (!r && is_loading)
 		r = object_load(&datapath->maps, features, &datapath->object, ret_error);
 	if (!r)
@@ -144,6 +157,28 @@ static int start_threads(struct datapath *datapath, uint32_t features,
 	return 0;
 }
 
+/*
+ * The self-test's service ports are staged like all others, and first: a cluster that does not fit
+ * must not push them out.
+ */
+static int stage_selftest(struct datapath *datapath)
+{
+	const struct service_port *ports;
+	size_t n_ports, i;
+	int r;
+
+	datapath->selftest_error = selftest_open(&datapath->selftest);
+	if (!datapath->selftest)
+		return 0;
+	ports = selftest_ports(datapath->selftest, &n_ports);
+	for (i = 0; i < n_ports; i++) {
+		r = datapath_put(datapath, &ports[i]);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int fill(struct datapath *datapath, const struct datapath_options *options, bool is_loading,
 		struct datapath_error *ret_error)
 {
@@ -163,9 +198,7 @@ static int fill(struct datapath *datapath, const struct datapath_options *option
 		return r;
 	note_capacities(datapath, options);
 	describe(datapath, options, features);
-	if (is_loading)
-		datapath->selftest_error = selftest_open(&datapath->selftest);
-	return 0;
+	return is_loading ? stage_selftest(datapath) : 0;
 }
 
 static int open_datapath(const struct datapath_options *options, bool is_loading,
@@ -263,8 +296,16 @@ int datapath_grace_fd(const struct datapath *datapath)
 
 void datapath_grace_done(struct datapath *datapath)
 {
-	if (shadow_collect(&datapath->shadow, grace_done(datapath->grace)))
+	uint64_t done = grace_done(datapath->grace);
+	int i;
+
+	if (shadow_collect(&datapath->shadow, done))
 		datapath->has_space = true;
+	if (!datapath->deleted_seq || datapath->deleted_seq > done)
+		return;
+	datapath->deleted_seq = 0;
+	for (i = 0; i < N_FAMILIES; i++)
+		frontend_table_settle(datapath->shadow.tables[i]);
 }
 
 bool datapath_wants_commit(const struct datapath *datapath)

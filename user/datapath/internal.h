@@ -17,9 +17,9 @@
  * @note: about capacities that differ from the options; "" when there is nothing to say.
  * @object: the loaded programs; NULL when opened without them.
  * @selftest: NULL when its sockets could not be opened; @selftest_error says why.
- * @seq: last grace period asked for.  @deleted_seq: the one that ends the last deletion from a hash
- *	that programs read: nothing may be inserted there before it has passed, as the kernel reuses
- *	deleted elements at once.
+ * @seq: last grace period asked for.  @deleted_seq: the one that ends the last deletion from
+ *	node_addrs or a frontend table; 0: it has passed. Nothing may be inserted into node_addrs
+ *	before it, as the kernel reuses deleted elements of a hash at once.
  * @is_settled: what a crash may have left was cleared.
  * @is_complete: a complete commit was made.  @is_sweep_due: the commit under way added to @sweeper.
  * @has_space: something came free since the last commit.
@@ -43,7 +43,6 @@ struct datapath {
 	bool is_settled;
 	bool is_complete;
 	bool is_sweep_due;
-	bool is_selftest_staged;
 	bool has_space;
 	uint64_t n_written;
 };

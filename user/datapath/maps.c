@@ -22,10 +22,12 @@
 	.type = (map_type), .key_size_bytes = sizeof(key), .value_size_bytes = (value_size)
 
 static const struct map_spec specs[N_MAPS] = {
-	[MAP_FRONTENDS4] = {"frontends4", HASH_OF(BPF_MAP_TYPE_HASH, struct svc_frontend4, 4),
-			    .per_service = 2},
-	[MAP_FRONTENDS6] = {"frontends6", HASH_OF(BPF_MAP_TYPE_HASH, struct svc_frontend6, 4),
-			    .per_service = 2},
+	/* Each frontend has a slot in services: at most 20 % of frontends4 and 50 % of frontends6.
+	 */
+	[MAP_FRONTENDS4] = {"frontends4", MAPPED_ARRAY(sizeof(struct svc_bucket4)),
+			    .per_service = 1, .is_power_of_two = true},
+	[MAP_FRONTENDS6] = {"frontends6", MAPPED_ARRAY(sizeof(struct svc_bucket6)),
+			    .per_service = 1, .is_power_of_two = true},
 	[MAP_SERVICES] = {"services", MAPPED_ARRAY(sizeof(struct svc_service)), .per_service = 1},
 	[MAP_BACKENDS4] = {"backends4", MAPPED_ARRAY(sizeof(struct svc_backend4)),
 			   .per_backend = 1},
@@ -128,6 +130,8 @@ static int map_areas(struct maps *maps, int protection)
 			return -errno;
 		maps->areas[id] = area;
 	}
+	maps->frontends4 = maps->areas[MAP_FRONTENDS4];
+	maps->frontends6 = maps->areas[MAP_FRONTENDS6];
 	maps->services = maps->areas[MAP_SERVICES];
 	maps->backends4 = maps->areas[MAP_BACKENDS4];
 	maps->backends6 = maps->areas[MAP_BACKENDS6];
@@ -168,13 +172,26 @@ static int adopt(struct maps *maps, int id, const char *dir, uint32_t file_flags
 	return 0;
 }
 
+static uint32_t capacity_of(const struct map_spec *spec, uint32_t max_services,
+			    uint32_t max_backends)
+{
+	uint32_t wanted =
+		spec->fixed + spec->per_service * max_services + spec->per_backend * max_backends;
+	uint32_t power = 1;
+
+	if (!spec->is_power_of_two)
+		return wanted;
+	while (power < wanted)
+		power *= 2;
+	return power;
+}
+
 static int create(struct maps *maps, int id, uint32_t max_services, uint32_t max_backends,
 		  struct datapath_error *ret_error)
 {
 	const struct map_spec *spec = &specs[id];
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = spec->flags);
-	uint32_t capacity =
-		spec->fixed + spec->per_service * max_services + spec->per_backend * max_backends;
+	uint32_t capacity = capacity_of(spec, max_services, max_backends);
 	int fd;
 
 	fd = bpf_map_create((enum bpf_map_type)spec->type, spec->name, spec->key_size_bytes,

@@ -42,7 +42,7 @@ enum map_id {
  * struct map_spec - what a map is.
  * @type: BPF_MAP_TYPE_*.  @flags: BPF_F_*.
  * @fixed, @per_service, @per_backend: capacity = fixed + per_service * max_services + per_backend *
- *	max_backends.
+ *	max_backends; with @is_power_of_two rounded up to one.
  * @is_from_object: libbpf makes it when it loads the programs, because it needs their BTF.
  */
 struct map_spec {
@@ -54,6 +54,7 @@ struct map_spec {
 	uint32_t fixed;
 	uint8_t per_service;
 	uint8_t per_backend;
+	bool is_power_of_two;
 	bool is_from_object;
 };
 
@@ -78,6 +79,8 @@ struct maps {
 	uint32_t capacities[N_MAPS];
 	bool is_pinned[N_MAPS];
 	void *areas[N_MAPS];
+	void *frontends4;
+	void *frontends6;
 	struct svc_service *services;
 	struct svc_backend4 *backends4;
 	struct svc_backend6 *backends6;

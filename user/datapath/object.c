@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "datapath/error.h"
 #include "datapath/require.h"
@@ -74,11 +75,18 @@ static struct bpf_object *open_build(uint32_t features)
 	return bpf_object__open_mem(elf, len_bytes, &opts);
 }
 
-static int set_config(struct bpf_object *bpf)
+static int set_config(struct bpf_object *bpf, const struct maps *maps)
 {
-	struct svc_config config = {.host_netns_cookie = require_netns_cookie()};
+	struct svc_config config = {
+		.host_netns_cookie = require_netns_cookie(),
+		.hash_seed = maps->meta->hash_seed,
+		.mask4 = maps->capacities[MAP_FRONTENDS4] - 1,
+		.mask6 = maps->capacities[MAP_FRONTENDS6] - 1,
+	};
 	struct bpf_map *map = bpf_object__find_map_by_name(bpf, ".rodata");
 
+	if (getrandom(&config.random_seed, sizeof(config.random_seed), 0) < 0)
+		return -errno;
 	return map ? bpf_map__set_initial_value(map, &config, sizeof(config)) : -ENOENT;
 }
 
@@ -156,7 +164,7 @@ static int load(struct object *object, struct maps *maps, uint32_t features,
 		r = -errno;
 		return explain_load(r, warning, ret_error);
 	}
-	r = set_config(object->bpf);
+	r = set_config(object->bpf, maps);
 	if (r < 0)
 		return error_set(ret_error, r, "the programs' constants are not as expected: %s",
 				 strerror(-r));

@@ -99,8 +99,7 @@ static int plan_lists(struct shadow *shadow, struct staged *staged)
 static int check_room(const struct shadow *shadow, struct staged *staged)
 {
 	const struct service_port *port = staged->port;
-	enum map_id map = port->key.family == SVC_FAMILY_IPV4 ? MAP_FRONTENDS4 : MAP_FRONTENDS6;
-	uint32_t n_free = extents_n_free(shadow->slots), n_hash;
+	uint32_t n_free = extents_n_free(shadow->slots);
 	struct frontend_key key;
 	size_t n_new = 0, i;
 
@@ -108,10 +107,6 @@ static int check_room(const struct shadow *shadow, struct staged *staged)
 		convert_frontend(&port->key, &port->frontends[i], &key);
 		n_new += !shadow_find_frontend(shadow, &key);
 	}
-	n_hash =
-		shadow->maps->capacities[map] - shadow->n_frontends[FAMILY_INDEX(port->key.family)];
-	if (n_hash < n_free)
-		n_free = n_hash;
 	if (n_new <= n_free)
 		return 0;
 	return say(staged, -ENOSPC, "needs %zu more frontend%s, %u %s free; raise --max-services",
@@ -201,6 +196,8 @@ static int write_info(struct shadow *shadow, struct staged *staged)
 			   port->n_source_ranges);
 	if (r < 0)
 		return say(staged, r, "cannot write its source ranges: %s", strerror(-r));
+	/* Else an older grace period that ends now would delete them as no longer wanted. */
+	target->has_ranges |= port->n_source_ranges > 0;
 	return 0;
 }
 
@@ -224,11 +221,12 @@ static int prepare(struct shadow *shadow, struct staged *staged)
 /**
  * struct origin - how a service port was before it was planned.
  * @is_new: not there.  @was_dead: waiting for a grace period.
- * @ranges: copy of its source ranges, owned.
+ * @had_ranges: they were in force.  @ranges: copy of its source ranges, owned.
  */
 struct origin {
 	bool is_new;
 	bool was_dead;
+	bool had_ranges;
 	struct cidr *ranges;
 	size_t n_ranges;
 };
@@ -245,6 +243,7 @@ static int remember(const struct shadow_port *port, struct origin *origin)
 		return 0;
 	}
 	origin->was_dead = port->is_dead;
+	origin->had_ranges = port->has_ranges;
 	if (!port->n_ranges)
 		return 0;
 	origin->ranges = calloc(port->n_ranges, sizeof(*origin->ranges));
@@ -262,6 +261,7 @@ static void abandon(struct shadow *shadow, struct staged *staged, const struct o
 
 	staged->target = NULL;
 	ranges_trim(shadow, target, origin->ranges, origin->n_ranges);
+	target->has_ranges = origin->had_ranges;
 	if (!origin->is_new && !origin->was_dead)
 		return;
 	if (target->has_info)
@@ -298,6 +298,8 @@ static void plan_remove(struct shadow *shadow, struct staged *staged)
 	struct shadow_frontend *frontend, *next;
 
 	staged->target = shadow_find_port(shadow, &staged->info);
+	if (staged->target && staged->target->is_dead)
+		staged->target = NULL; /* the next grace period frees it */
 	if (!staged->target)
 		return;
 	staged->target->is_wanted = false;

@@ -126,18 +126,13 @@ void publish_clear_stray_bits(struct shadow *shadow)
 static int change_kernel(struct shadow *shadow, const struct shadow_frontend *frontend,
 			 bool is_insert)
 {
-	bool is_ipv4 = frontend->key.family == SVC_FAMILY_IPV4;
-	enum map_id map = is_ipv4 ? MAP_FRONTENDS4 : MAP_FRONTENDS6;
-	struct svc_frontend4 key4;
-	const void *key = &frontend->key.key;
+	struct frontend_table *table = shadow->tables[FAMILY_INDEX(frontend->key.family)];
 
-	if (is_ipv4) {
-		convert_to_frontend4(&frontend->key, &key4);
-		key = &key4;
-	}
+	maps_will_write(shadow->maps);
 	if (is_insert)
-		return maps_insert(shadow->maps, map, key, &frontend->slot);
-	return maps_delete(shadow->maps, map, key);
+		return frontend_table_put(table, &frontend->key, frontend->slot);
+	frontend_table_remove(table, &frontend->key);
+	return 0;
 }
 
 int publish_insert(struct shadow *shadow, struct shadow_frontend *frontend)

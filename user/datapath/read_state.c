@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "datapath/convert.h"
+#include "datapath/frontend_table.h"
 #include "datapath/reader.h"
 #include "datapath/selftest.h"
 #include "datapath/shadow.h"
@@ -136,8 +137,9 @@ static int add_slot(const struct maps *maps, struct entry *entry, const struct s
 	return add_list(maps, entry, LIST_CLUSTER, service->cluster_list);
 }
 
-static int read_frontend(struct picture *picture, const struct frontend_key *key, uint32_t slot)
+static int read_frontend(void *arg, const struct frontend_key *key, uint32_t slot)
 {
+	struct picture *picture = arg;
 	struct frontend frontend, *grown;
 	struct svc_service service;
 	struct entry *entry;
@@ -159,30 +161,6 @@ static int read_frontend(struct picture *picture, const struct frontend_key *key
 	entry->port->frontends = grown;
 	grown[entry->port->n_frontends++] = frontend;
 	return add_slot(picture->maps, entry, &service);
-}
-
-static int read_frontend4(void *arg, const void *key, const void *value)
-{
-	struct svc_frontend4 key4;
-	struct frontend_key both;
-	uint32_t slot;
-
-	memcpy(&key4, key, sizeof(key4));
-	memcpy(&slot, value, sizeof(slot));
-	convert_frontend4(&key4, &both);
-	return read_frontend(arg, &both, slot);
-}
-
-static int read_frontend6(void *arg, const void *key, const void *value)
-{
-	struct svc_frontend6 key6;
-	struct frontend_key both;
-	uint32_t slot;
-
-	memcpy(&key6, key, sizeof(key6));
-	memcpy(&slot, value, sizeof(slot));
-	convert_frontend6(&key6, &both);
-	return read_frontend(arg, &both, slot);
 }
 
 /* Ranges of a service port that has none in force are about to be deleted. */
@@ -265,19 +243,29 @@ static int finish(struct picture *picture)
 	return 0;
 }
 
+static int read_maps(struct picture *picture)
+{
+	const struct maps *maps = picture->maps;
+	int r;
+
+	r = maps_for_each(maps, MAP_SERVICE_INFO, read_info, picture);
+	if (!r)
+		r = frontend_table_walk(ADDR_IPV4, maps->frontends4,
+					maps->capacities[MAP_FRONTENDS4], read_frontend, picture);
+	if (!r)
+		r = frontend_table_walk(ADDR_IPV6, maps->frontends6,
+					maps->capacities[MAP_FRONTENDS6], read_frontend, picture);
+	if (!r)
+		r = maps_for_each(maps, MAP_SOURCE_RANGES, read_range, picture);
+	if (!r)
+		r = maps_for_each(maps, MAP_HEALTH_CHECKS, read_health, picture);
+	return r;
+}
+
 /* One try. Return: 0; -EAGAIN when what was read cannot be one state; other negative errno. */
 static int take_picture(const struct maps *maps, struct state **ret)
 {
-	static const struct {
-		enum map_id map;
-		int (*fn)(void *arg, const void *key, const void *value);
-	} steps[] = {
-		{MAP_SERVICE_INFO, read_info},	  {MAP_FRONTENDS4, read_frontend4},
-		{MAP_FRONTENDS6, read_frontend6}, {MAP_SOURCE_RANGES, read_range},
-		{MAP_HEALTH_CHECKS, read_health},
-	};
 	_cleanup_(picture_clear) struct picture picture = {.maps = maps};
-	size_t i;
 	int r;
 
 	r = state_new(maps->meta->node, maps->meta->zone, &picture.state);
@@ -287,12 +275,9 @@ static int take_picture(const struct maps *maps, struct state **ret)
 	if (!picture.entries)
 		return -ENOMEM;
 	picture.n_entries = maps->capacities[MAP_SERVICE_INFO] + 1;
-	for (i = 0; i < ARRAY_SIZE(steps); i++) {
-		r = maps_for_each(maps, steps[i].map, steps[i].fn, &picture);
-		if (r < 0)
-			return r;
-	}
-	r = finish(&picture);
+	r = read_maps(&picture);
+	if (!r)
+		r = finish(&picture);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(picture.state);

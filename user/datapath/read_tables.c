@@ -8,6 +8,7 @@
 
 #include "datapath/convert.h"
 #include "datapath/extents.h"
+#include "datapath/frontend_table.h"
 #include "datapath/reader.h"
 #include "svcbpf/counters.h"
 #include "util/cleanup.h"
@@ -143,6 +144,30 @@ static int count_backends(const struct maps *maps, uint8_t family, uint64_t *ret
 	return 0;
 }
 
+static int count_frontend(void *arg, const struct frontend_key *key, uint32_t slot)
+{
+	(void)key;
+	(void)slot;
+	++*(uint64_t *)arg;
+	return 0;
+}
+
+static int count_frontends(const struct maps *maps, enum map_id id, uint64_t *ret_n)
+{
+	return frontend_table_walk(id == MAP_FRONTENDS4 ? ADDR_IPV4 : ADDR_IPV6, maps->areas[id],
+				   maps->capacities[id], count_frontend, ret_n);
+}
+
+/* Entries, not buckets. */
+static uint64_t max_entries(const struct maps *maps, enum map_id id)
+{
+	uint64_t n = maps->capacities[id];
+
+	if (id == MAP_FRONTENDS4)
+		return n * SVC_BUCKET4_ENTRIES;
+	return id == MAP_FRONTENDS6 ? n * SVC_BUCKET6_ENTRIES : n;
+}
+
 static int count_used(const struct maps *maps, enum map_id id, uint64_t *ret_n)
 {
 	uint64_t n = 0;
@@ -150,6 +175,8 @@ static int count_used(const struct maps *maps, enum map_id id, uint64_t *ret_n)
 
 	if (id == MAP_SERVICES)
 		n = count_slots(maps);
+	else if (id == MAP_FRONTENDS4 || id == MAP_FRONTENDS6)
+		r = count_frontends(maps, id, &n);
 	else if (id == MAP_REV_SLOTS)
 		n = count_owners(maps);
 	else if (id == MAP_BACKENDS4 || id == MAP_BACKENDS6)
@@ -177,7 +204,7 @@ int datapath_read_fill(const struct datapath_reader *reader,
 
 	for (i = 0; i < ARRAY_SIZE(ids); i++) {
 		fill.name = maps_spec(ids[i])->name;
-		fill.n_max = reader->maps.capacities[ids[i]];
+		fill.n_max = max_entries(&reader->maps, ids[i]);
 		r = count_used(&reader->maps, ids[i], &fill.n_used);
 		if (r < 0)
 			return r;

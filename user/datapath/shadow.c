@@ -53,6 +53,14 @@ int shadow_init(struct shadow *shadow, struct maps *maps)
 				&shadow->space[1]);
 	if (!r)
 		r = extents_adopt(shadow->slots, 0, 1); /* slot 0 means none */
+	if (!r)
+		r = frontend_table_new(ADDR_IPV4, maps->frontends4,
+				       maps->capacities[MAP_FRONTENDS4], maps->meta->hash_seed,
+				       &shadow->tables[0]);
+	if (!r)
+		r = frontend_table_new(ADDR_IPV6, maps->frontends6,
+				       maps->capacities[MAP_FRONTENDS6], maps->meta->hash_seed,
+				       &shadow->tables[1]);
 	return r;
 }
 
@@ -96,6 +104,8 @@ void shadow_clear(struct shadow *shadow)
 	extents_free(shadow->slots);
 	extents_free(shadow->space[0]);
 	extents_free(shadow->space[1]);
+	frontend_table_free(shadow->tables[0]);
+	frontend_table_free(shadow->tables[1]);
 	free(shadow->n_addr_refs);
 	free(shadow->n_port_refs);
 	free(shadow->garbage);
@@ -206,7 +216,6 @@ int shadow_add_frontend(struct shadow *shadow, const struct frontend_key *key, u
 		return -ENOMEM;
 	}
 	DL_APPEND(shadow->orphans, frontend);
-	shadow->n_frontends[FAMILY_INDEX(key->family)]++;
 	*ret = frontend;
 	return 0;
 }
@@ -230,7 +239,6 @@ void shadow_drop_frontend(struct shadow *shadow, struct shadow_frontend *fronten
 
 	DL_DELETE(*list, frontend);
 	HASH_DEL(shadow->frontends, frontend);
-	shadow->n_frontends[FAMILY_INDEX(frontend->key.family)]--;
 	free(frontend);
 }
 

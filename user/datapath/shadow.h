@@ -14,6 +14,7 @@
 
 #include "datapath/convert.h"
 #include "datapath/extents.h"
+#include "datapath/frontend_table.h"
 #include "datapath/maps.h"
 #include "model/ids.h"
 #include "util/table.h"
@@ -127,7 +128,7 @@ struct shadow_garbage {
  * @seq: grace period that new garbage waits for.
  * @garbage: ring of @garbage_capacity, @n_garbage of them from @garbage_head on, in order of seq.
  * @n_addr_refs, @n_port_refs: users of each bit of addr_filter and nodeport_filter.
- * @n_frontends: of each family.
+ * @tables: the kernel's frontend tables.
  * @orphans: frontends to delete, doubly linked.
  */
 struct shadow {
@@ -142,7 +143,7 @@ struct shadow {
 	struct ids *backend_ids;
 	struct extents *slots;
 	struct extents *space[N_FAMILIES];
-	uint32_t n_frontends[N_FAMILIES];
+	struct frontend_table *tables[N_FAMILIES];
 	uint32_t *n_addr_refs;
 	uint32_t *n_port_refs;
 	uint64_t seq;

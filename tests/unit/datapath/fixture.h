@@ -352,8 +352,8 @@ static unused struct usage usage_of(const struct datapath *datapath)
 		usage.filter_bits +=
 			(uint32_t)__builtin_popcountll(datapath->maps.addr_filter[i]) +
 			(uint32_t)__builtin_popcountll(datapath->maps.nodeport_filter[i]);
-	maps_for_each(&datapath->maps, MAP_FRONTENDS4, count_one, &usage.frontends[0]);
-	maps_for_each(&datapath->maps, MAP_FRONTENDS6, count_one, &usage.frontends[1]);
+	usage.frontends[0] = frontend_table_count(shadow->tables[0]);
+	usage.frontends[1] = frontend_table_count(shadow->tables[1]);
 	maps_for_each(&datapath->maps, MAP_SERVICE_INFO, count_one, &usage.info);
 	maps_for_each(&datapath->maps, MAP_SOURCE_RANGES, count_one, &usage.ranges);
 	return usage;

@@ -263,12 +263,11 @@ Test(crash, contradicting_maps_are_refused)
 {
 	const struct datapath_options options = {
 		.pin_dir = PIN_DIR, .max_services = 128, .max_backends = 1024, .node = "n"};
-	struct svc_frontend4 key = {.protocol = IPPROTO_TCP};
+	struct frontend_key key = {.family = ADDR_IPV4, .key.protocol = IPPROTO_TCP};
 	struct datapath *datapath = open_sized(128, 1024);
 	struct datapath_error error = {};
-	const uint32_t slot = 4000;
 
-	cr_assert_eq(bpf_map_update_elem(datapath->maps.fds[MAP_FRONTENDS4], &key, &slot, 0), 0);
+	cr_assert_eq(frontend_table_put(datapath->shadow.tables[0], &key, 4000), 0);
 	datapath_close(datapath);
 	cr_assert_eq(datapath_open_unloaded(&options, &datapath, &error), -EUCLEAN);
 	cr_assert(strstr(error.text, "svcbpf cleanup"), "%s", error.text);

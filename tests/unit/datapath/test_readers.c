@@ -7,6 +7,7 @@
 
 #include "fixture.h"
 #include "svcbpf/counters.h"
+#include "svcbpf/hash.h"
 #include "util/endian.h"
 
 TestSuite(readers, .init = mount_bpffs);
@@ -50,11 +51,32 @@ static void check_list(struct watch *watch, const uint64_t *word, uint8_t servic
 	watch->foreign += is_foreign || n == 0;
 }
 
+/* As lookup_frontend4() of bpf/lib/lookup.h. */
+static uint32_t look_up(const struct maps *maps, uint64_t key)
+{
+	const struct svc_bucket4 *buckets = maps->frontends4, *bucket;
+	uint32_t mask = maps->capacities[MAP_FRONTENDS4] - 1, i;
+	uint32_t index = svc_hash4(key, maps->meta->hash_seed) & mask;
+	int probe;
+
+	for (probe = 0; probe < SVC_FRONTEND_MAX_PROBES; probe++) {
+		bucket = &buckets[index];
+		for (i = 0; i < SVC_BUCKET4_ENTRIES; i++)
+			if (__atomic_load_n(&bucket->keys[i], __ATOMIC_ACQUIRE) == key)
+				return __atomic_load_n(&bucket->slots[i], __ATOMIC_ACQUIRE);
+		if (!__atomic_load_n(&bucket->n_overflow, __ATOMIC_ACQUIRE))
+			return 0;
+		index = (index + 1) & mask;
+	}
+	return 0;
+}
+
 static void *read_on(void *arg)
 {
 	struct watch *watch = arg;
 	struct svc_frontend4 key = {.protocol = IPPROTO_TCP};
 	struct addr addr;
+	uint64_t word;
 	uint32_t slot;
 	uint8_t i = 0;
 
@@ -63,8 +85,10 @@ static void *read_on(void *arg)
 		i = i % N_STEADY + 1;
 		addr = address(ADDR_IPV4, 96, i);
 		memcpy(&key.addr, addr.bytes, sizeof(key.addr));
+		memcpy(&word, &key, sizeof(word));
 		watch->slots++;
-		if (bpf_map_lookup_elem(watch->maps->fds[MAP_FRONTENDS4], &key, &slot))
+		slot = look_up(watch->maps, word);
+		if (!slot)
 			watch->misses++;
 		else
 			check_list(watch, (uint64_t *)&watch->maps->services[slot].cluster_list, i);
@@ -111,7 +135,7 @@ static void commit_generation(struct datapath *datapath, struct sample *samples,
 
 Test(readers, never_miss_and_never_mix, .timeout = 120)
 {
-	/* a small hash: deleted elements are used again at once, in the same buckets */
+	/* a small table: what is deleted is soon used again, in the same buckets */
 	struct datapath *datapath = open_sized(64, 1024);
 	static struct sample samples[N_STEADY + N_PASSING];
 	struct watch watch = {.maps = &datapath->maps};

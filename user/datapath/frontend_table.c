@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "datapath/frontend_table.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "svcbpf/hash.h"
+#include "util/cleanup.h"
+
+/**
+ * struct frontend_table - a table and what its readers need not know.
+ * @n_entries: of a bucket.
+ * @resting: one byte an entry: cleared, but a reader may still be looking at it.
+ * @has_resting: some entry is.
+ */
+struct frontend_table {
+	uint8_t family;
+	uint32_t n_entries;
+	uint32_t mask;
+	uint64_t seed;
+	uint32_t count;
+	bool has_resting;
+	union {
+		struct svc_bucket4 *buckets4;
+		struct svc_bucket6 *buckets6;
+	};
+	bool *resting;
+};
+
+static void cleanup_frontend_table(struct frontend_table **table)
+{
+	frontend_table_free(*table);
+}
+
+/* struct place - an entry of the table. */
+struct place {
+	uint32_t bucket;
+	uint32_t entry;
+};
+
+/* The eight functions below are all that knows how the two families' buckets differ. */
+
+static uint64_t word4(const struct frontend_key *key)
+{
+	struct svc_frontend4 frontend;
+	uint64_t word;
+
+	convert_to_frontend4(key, &frontend);
+	memcpy(&word, &frontend, sizeof(word));
+	return word;
+}
+
+static uint32_t tail6(const struct frontend_key *key)
+{
+	uint32_t tail;
+
+	memcpy(&tail, &key->key.port, sizeof(tail));
+	return tail;
+}
+
+static uint32_t home_of(const struct frontend_table *table, const struct frontend_key *key)
+{
+	uint32_t hash = table->family == ADDR_IPV4
+				? svc_hash4(word4(key), table->seed)
+				: svc_hash6(key->key.addr, tail6(key), table->seed);
+
+	return hash & table->mask;
+}
+
+static bool is_free(const struct frontend_table *table, struct place place)
+{
+	if (table->family == ADDR_IPV4)
+		return !table->buckets4[place.bucket].keys[place.entry];
+	return !table->buckets6[place.bucket].tails[place.entry];
+}
+
+static void read_key(const struct frontend_table *table, struct place place,
+		     struct frontend_key *ret_key)
+{
+	struct frontend_key key = {.family = table->family};
+	const struct svc_bucket6 *bucket6 = &table->buckets6[place.bucket];
+	struct svc_frontend4 frontend;
+
+	if (table->family == ADDR_IPV4) {
+		memcpy(&frontend, &table->buckets4[place.bucket].keys[place.entry],
+		       sizeof(frontend));
+		convert_frontend4(&frontend, ret_key);
+		return;
+	}
+	memcpy(key.key.addr, bucket6->addrs[place.entry], sizeof(key.key.addr));
+	memcpy(&key.key.port, &bucket6->tails[place.entry], sizeof(uint32_t));
+	*ret_key = key;
+}
+
+static uint32_t *slot_of(const struct frontend_table *table, struct place place)
+{
+	if (table->family == ADDR_IPV4)
+		return &table->buckets4[place.bucket].slots[place.entry];
+	return &table->buckets6[place.bucket].slots[place.entry];
+}
+
+static uint32_t *overflow_of(const struct frontend_table *table, uint32_t bucket)
+{
+	if (table->family == ADDR_IPV4)
+		return &table->buckets4[bucket].n_overflow;
+	return &table->buckets6[bucket].n_overflow;
+}
+
+/* publish() - show readers the entry, all of which is written; @key NULL clears it. */
+static void publish(const struct frontend_table *table, struct place place,
+		    const struct frontend_key *key)
+{
+	if (table->family == ADDR_IPV4) {
+		__atomic_store_n(&table->buckets4[place.bucket].keys[place.entry],
+				 key ? word4(key) : 0, __ATOMIC_RELEASE);
+		return;
+	}
+
+	struct svc_bucket6 *bucket = &table->buckets6[place.bucket];
+
+	if (key)
+		memcpy(bucket->addrs[place.entry], key->key.addr, sizeof(key->key.addr));
+	__atomic_store_n(&bucket->tails[place.entry], key ? tail6(key) : 0, __ATOMIC_RELEASE);
+}
+
+static bool *resting_of(const struct frontend_table *table, struct place place)
+{
+	return &table->resting[(size_t)place.bucket * table->n_entries + place.entry];
+}
+
+static bool is_key(const struct frontend_table *table, struct place place,
+		   const struct frontend_key *key)
+{
+	struct frontend_key found;
+
+	if (is_free(table, place))
+		return false;
+	read_key(table, place, &found);
+	return !memcmp(&found.key, &key->key, sizeof(found.key));
+}
+
+/* add_overflow() - count an entry in @last, whose home is @home, in all buckets it passed. */
+static void add_overflow(const struct frontend_table *table, uint32_t home, uint32_t last,
+			 int amount)
+{
+	uint32_t bucket, *n;
+
+	for (bucket = home; bucket != last; bucket = (bucket + 1) & table->mask) {
+		n = overflow_of(table, bucket);
+		__atomic_store_n(n, *n + (uint32_t)amount, __ATOMIC_RELEASE);
+	}
+}
+
+static bool find_place(const struct frontend_table *table, const struct frontend_key *key,
+		       struct place *ret_place)
+{
+	struct place place = {.bucket = home_of(table, key)};
+	int probe;
+
+	for (probe = 0; probe < SVC_FRONTEND_MAX_PROBES; probe++) {
+		for (place.entry = 0; place.entry < table->n_entries; place.entry++) {
+			if (!is_key(table, place, key))
+				continue;
+			*ret_place = place;
+			return true;
+		}
+		if (!*overflow_of(table, place.bucket))
+			return false;
+		place.bucket = (place.bucket + 1) & table->mask;
+	}
+	return false;
+}
+
+static bool find_room(const struct frontend_table *table, const struct frontend_key *key,
+		      struct place *ret_place)
+{
+	struct place place = {.bucket = home_of(table, key)};
+	int probe;
+
+	for (probe = 0; probe < SVC_FRONTEND_MAX_PROBES; probe++) {
+		for (place.entry = 0; place.entry < table->n_entries; place.entry++) {
+			if (!is_free(table, place) || *resting_of(table, place))
+				continue;
+			*ret_place = place;
+			return true;
+		}
+		place.bucket = (place.bucket + 1) & table->mask;
+	}
+	return false;
+}
+
+/* adopt() - count what is there; overflow counts are made again from nothing but the entries. */
+static int adopt(struct frontend_table *table)
+{
+	_free_ uint32_t *overflow = calloc((size_t)table->mask + 1, sizeof(*overflow));
+	struct frontend_key key;
+	struct place place;
+	uint32_t bucket;
+
+	if (!overflow)
+		return -ENOMEM;
+	for (place.bucket = 0; place.bucket <= table->mask; place.bucket++) {
+		for (place.entry = 0; place.entry < table->n_entries; place.entry++) {
+			if (is_free(table, place))
+				continue;
+			table->count++;
+			read_key(table, place, &key);
+			for (bucket = home_of(table, &key); bucket != place.bucket;
+			     bucket = (bucket + 1) & table->mask)
+				overflow[bucket]++;
+		}
+	}
+	for (bucket = 0; bucket <= table->mask; bucket++)
+		if (*overflow_of(table, bucket) != overflow[bucket])
+			__atomic_store_n(overflow_of(table, bucket), overflow[bucket],
+					 __ATOMIC_RELEASE);
+	return 0;
+}
+
+static struct frontend_table view_of(uint8_t family, void *buckets, uint32_t n_buckets)
+{
+	struct frontend_table table = {.family = family, .mask = n_buckets - 1};
+
+	table.n_entries = family == ADDR_IPV4 ? SVC_BUCKET4_ENTRIES : SVC_BUCKET6_ENTRIES;
+	if (family == ADDR_IPV4)
+		table.buckets4 = buckets;
+	else
+		table.buckets6 = buckets;
+	return table;
+}
+
+int frontend_table_new(uint8_t family, void *buckets, uint32_t n_buckets, uint64_t seed,
+		       struct frontend_table **ret)
+{
+	_cleanup_(cleanup_frontend_table) struct frontend_table *table = calloc(1, sizeof(*table));
+	int r;
+
+	if (!table)
+		return -ENOMEM;
+	*table = view_of(family, buckets, n_buckets);
+	table->seed = seed;
+	table->resting = calloc((size_t)n_buckets * table->n_entries, sizeof(*table->resting));
+	if (!table->resting)
+		return -ENOMEM;
+	r = adopt(table);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(table);
+	return 0;
+}
+
+void frontend_table_free(struct frontend_table *table)
+{
+	if (!table)
+		return;
+	free(table->resting);
+	free(table);
+}
+
+int frontend_table_put(struct frontend_table *table, const struct frontend_key *key, uint32_t slot)
+{
+	struct place place;
+
+	if (find_place(table, key, &place)) {
+		__atomic_store_n(slot_of(table, place), slot, __ATOMIC_RELEASE);
+		return 0;
+	}
+	if (!find_room(table, key, &place))
+		return -ENOSPC;
+	add_overflow(table, home_of(table, key), place.bucket, 1);
+	__atomic_store_n(slot_of(table, place), slot, __ATOMIC_RELAXED);
+	publish(table, place, key);
+	table->count++;
+	return 0;
+}
+
+void frontend_table_remove(struct frontend_table *table, const struct frontend_key *key)
+{
+	struct place place;
+
+	if (!find_place(table, key, &place))
+		return;
+	publish(table, place, NULL);
+	add_overflow(table, home_of(table, key), place.bucket, -1);
+	*resting_of(table, place) = true;
+	table->has_resting = true;
+	table->count--;
+}
+
+void frontend_table_settle(struct frontend_table *table)
+{
+	if (!table->has_resting)
+		return;
+	memset(table->resting, 0,
+	       ((size_t)table->mask + 1) * table->n_entries * sizeof(*table->resting));
+	table->has_resting = false;
+}
+
+uint32_t frontend_table_find(const struct frontend_table *table, const struct frontend_key *key)
+{
+	struct place place;
+
+	return find_place(table, key, &place) ? *slot_of(table, place) : 0;
+}
+
+uint32_t frontend_table_count(const struct frontend_table *table)
+{
+	return table->count;
+}
+
+int frontend_table_walk(uint8_t family, const void *buckets, uint32_t n_buckets,
+			int (*fn)(void *arg, const struct frontend_key *key, uint32_t slot),
+			void *arg)
+{
+	const struct frontend_table table = view_of(family, (void *)(uintptr_t)buckets, n_buckets);
+	struct frontend_key key;
+	struct place place;
+	int r;
+
+	for (place.bucket = 0; place.bucket <= table.mask; place.bucket++) {
+		for (place.entry = 0; place.entry < table.n_entries; place.entry++) {
+			if (is_free(&table, place))
+				continue;
+			read_key(&table, place, &key);
+			r = fn(arg, &key, *slot_of(&table, place));
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
