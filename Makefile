@@ -172,8 +172,8 @@ demo: all ## show the main job in private namespaces, in under a minute
 bench-connect: all $(BENCH_TOOLS) ## cost of the socket programs, and of connect+close
 	$(Q)$(O)/tests/bench/connect $(ROUNDS)
 
-bench-load: all $(BENCH_TOOLS) ## load time, memory and time of one change, 10,000 Services x 25 endpoints
-	$(Q)O=$(O) tests/bench/load.sh
+bench-load: all ## load time, memory and time of one change, 10,000 Services x 25 endpoints
+	$(Q)python3 tests/bench/load.py $(O)/svcbpf
 
 install: all ## install the binary, man page and completion under PREFIX
 	install -D -m 0755 $(O)/svcbpf $(DESTDIR)$(SBINDIR)/svcbpf

@@ -72,13 +72,13 @@ tree_layers() {
 	done | none 'layers'
 }
 
-# The first line says the licence: the folder's own.
+# The first line says the licence: that of the folder, and of all BPF programs, tests too.
 tree_spdx() {
 	local file line wanted
 
 	for file in "${sources[@]}" "${scripts[@]}"; do
 		wanted=Apache-2.0
-		[[ $file != bpf/* && $file != include/svcbpf/* ]] ||
+		[[ $file != bpf/* && $file != include/svcbpf/* && $file != *.bpf.c ]] ||
 			wanted='GPL-2.0-only OR BSD-2-Clause'
 		line=$(head -n 1 "$file")
 		[[ $line != '#!'* ]] || line=$(sed -n 2p "$file")

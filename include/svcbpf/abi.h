@@ -176,7 +176,8 @@ static inline __u32 svc_list_flags(__u64 list)
  * @family: SVC_FAMILY_*.
  * @protocol: IPPROTO_*.
  *
- * There is one slot for each service port, family and type of frontend. Slot 0 is never used.
+ * Each frontend has a slot of its own for as long as its key exists, so that an address that moves
+ * from one Service to another is never missing. Slot 0 is never used; a free slot is all zero.
  */
 struct svc_service {
 	__u64 policy_list;

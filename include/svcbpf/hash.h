@@ -5,6 +5,13 @@
 
 #include <svcbpf/abi.h>
 
+/* Bits are hashed as they lie in memory: tell sparse that this is meant. */
+#ifdef __CHECKER__
+#define SVC_RAW_BITS __attribute__((force))
+#else
+#define SVC_RAW_BITS
+#endif
+
 /**
  * svc_filter_bit4() - bit of an IPv4 address in addr_filter.
  * @addr: network order, taken as a number in memory order on both sides.
@@ -14,7 +21,7 @@
  */
 static inline __u32 svc_filter_bit4(__be32 addr)
 {
-	return ((__u32)addr * 0x9e3779b1u) >> 16;
+	return ((SVC_RAW_BITS __u32)addr * 0x9e3779b1u) >> 16;
 }
 
 /**
@@ -25,9 +32,11 @@ static inline __u32 svc_filter_bit4(__be32 addr)
  */
 static inline __u32 svc_filter_bit6(const __be32 *addr)
 {
-	__u64 hash = ((__u64)(__u32)addr[0] << 32 | (__u32)addr[1]) * 0x9e3779b97f4a7c15ull;
+	__u64 hash = ((__u64)(SVC_RAW_BITS __u32)addr[0] << 32 | (SVC_RAW_BITS __u32)addr[1]) *
+		     0x9e3779b97f4a7c15ull;
 
-	hash = (hash ^ ((__u64)(__u32)addr[2] << 32 | (__u32)addr[3])) * 0xbf58476d1ce4e5b9ull;
+	hash = (hash ^ ((__u64)(SVC_RAW_BITS __u32)addr[2] << 32 | (SVC_RAW_BITS __u32)addr[3])) *
+	       0xbf58476d1ce4e5b9ull;
 	hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15ull;
 	return (__u32)(hash >> 48);
 }

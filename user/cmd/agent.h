@@ -3,11 +3,11 @@
 #ifndef SVCBPF_CMD_AGENT_H
 #define SVCBPF_CMD_AGENT_H
 
-#include "cmd/agent_changes.h"
 #include "cmd/agent_problems.h"
-#include "cmd/agent_rejects.h"
+#include "cmd/changes.h"
 #include "cmd/feed.h"
 #include "cmd/options.h"
+#include "cmd/rejects.h"
 #include "datapath/datapath.h"
 #include "datapath/node_addresses.h"
 

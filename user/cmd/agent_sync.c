@@ -65,22 +65,26 @@ static int stage_state(struct agent *agent, const struct state *state)
 }
 
 /*
- * The first sync, and the one after a failure: all there is, and everything else in the kernel
- * goes. The model tells changes once only, so what a failed commit lost comes from its whole state.
+ * After a failure: all there is, and everything else in the kernel goes. The model tells changes
+ * once only, so what a failed commit lost comes from its whole state. What was staged is committed
+ * even when staging ended early, as it points into the state.
  */
 static int sync_all(struct agent *agent)
 {
 	_cleanup_(plan_state_freep) struct state *state = NULL;
 	int r = model_commit(agent->feed.model, NULL);
+	int w;
 
 	if (r == 0)
 		r = model_state(agent->feed.model, &state);
-	if (r == 0)
-		r = stage_state(agent, state);
-	return r < 0 ? r : datapath_commit(agent->datapath, true);
+	if (r < 0)
+		return r;
+	r = stage_state(agent, state);
+	w = datapath_commit(agent->datapath, r == 0);
+	return w < 0 ? w : r;
 }
 
-/* What was staged is written even when telling ended early: its pointers are good only now. */
+/* The same holds for what the model tells: its pointers are good only now. */
 static int sync_changes(struct agent *agent)
 {
 	int r = stage_changes(agent);
@@ -127,6 +131,7 @@ static int sync_failed(struct agent *agent, int r)
 	log_error_errno(r, "writing the datapath: %m; Services keep what was written before, "
 			   "trying again");
 	agent->needs_restage = true;
+	agent_update_problems(agent);
 	agent_retry_later(agent);
 	return r;
 }

@@ -2,7 +2,6 @@
 /* The groups of options and what each option does. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,16 +41,6 @@ enum option_key {
 #define MAX_BACKENDS 134217728
 #define MAX_INTERVAL 3600
 #define MAX_FD	     1048575
-
-int options_fail(const struct options_context *context, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(context->error, OPTIONS_ERROR_MAX, format, args);
-	va_end(args);
-	return EINVAL;
-}
 
 static int parse_number(const struct options_context *context, const char *option, const char *text,
 			long min, long max, uint32_t *ret)

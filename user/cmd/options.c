@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,6 +20,16 @@ struct options_parser {
 	char name[64];
 	char doc[2048];
 };
+
+int options_fail(const struct options_context *context, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(context->error, OPTIONS_ERROR_MAX, format, args);
+	va_end(args);
+	return EINVAL;
+}
 
 static int add_arg(const struct options_context *context, const char *arg)
 {

@@ -65,7 +65,7 @@ void datapath_set_zone(struct datapath *datapath, const char *zone);
 /**
  * datapath_put() - stage a service port for the next datapath_commit().
  * @port: borrowed until then.
- * Return: 0 or -ENOMEM.
+ * Return: 0; -ENAMETOOLONG when a name does not fit struct svc_service_info; -ENOMEM.
  */
 int datapath_put(struct datapath *datapath, const struct service_port *port);
 
@@ -85,7 +85,8 @@ int datapath_put_health(struct datapath *datapath, const struct health_check *ch
  *
  * A service port that does not fit keeps its old state and becomes a problem; all others are
  * written. Blocks for up to one grace period when the last commit deleted frontends just before.
- * Return: 0; negative errno of bpf(2) when the kernel refused a write (staged again by the caller).
+ * Return: 0; negative errno of bpf(2) when the kernel refused a write: what it belongs to stays
+ * staged, and the next commit tries it again.
  */
 int datapath_commit(struct datapath *datapath, bool is_complete);
 
@@ -104,7 +105,7 @@ void datapath_grace_done(struct datapath *datapath);
  */
 bool datapath_wants_commit(const struct datapath *datapath);
 
-/** datapath_n_written() - map entries written by the last datapath_commit(). */
+/** datapath_n_written() - single writes to maps by the last datapath_commit(). */
 uint64_t datapath_n_written(const struct datapath *datapath);
 
 /** datapath_for_each_problem() - service ports that could not be programmed; arguments as in
@@ -179,7 +180,8 @@ bool datapath_reader_is_running(const struct datapath_reader *reader);
 /**
  * datapath_read_state() - all service ports, as state_sort() leaves them; the agent's own self-test
  * is left out. Taken between two syncs (read again when one came in between, up to ten times).
- * Return: 0; -ENOMEM; negative errno of bpf(2). Free with state_free().
+ * Return: 0; -EAGAIN when the agent was too busy for that; -ENOMEM; negative errno of bpf(2). Free
+ * with state_free().
  */
 int datapath_read_state(const struct datapath_reader *reader, struct state **ret);
 

@@ -72,11 +72,11 @@ int health_adopt(struct shadow *shadow, const struct svc_health_key *key,
 
 static int write_one(struct shadow *shadow, struct shadow_health *health)
 {
+	const struct svc_health_key key = health->key;
 	int r;
 
 	if (!health->wanted.node_port) {
-		r = health->is_inserted ? maps_delete(shadow->maps, MAP_HEALTH_CHECKS, &health->key)
-					: 0;
+		r = health->is_inserted ? maps_delete(shadow->maps, MAP_HEALTH_CHECKS, &key) : 0;
 		if (r < 0)
 			return r;
 		HASH_DEL(shadow->health, health);
@@ -85,7 +85,7 @@ static int write_one(struct shadow *shadow, struct shadow_health *health)
 	}
 	if (health->is_inserted && !memcmp(&health->value, &health->wanted, sizeof(health->value)))
 		return 0;
-	r = maps_insert(shadow->maps, MAP_HEALTH_CHECKS, &health->key, &health->wanted);
+	r = maps_insert(shadow->maps, MAP_HEALTH_CHECKS, &key, &health->wanted);
 	if (r < 0)
 		return r;
 	health->is_inserted = true;

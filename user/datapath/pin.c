@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
@@ -149,20 +150,17 @@ void pin_remove_empty(const char *pin_dir)
 pid_t pin_lock_holder(const char *pin_dir)
 {
 	_fclose_ FILE *locks = fopen("/proc/locks", "re");
-	unsigned int major_id, minor_id;
-	unsigned long inode;
+	char line[256], where[64], pid[16], id[64];
 	struct stat st;
-	char line[256];
-	int pid;
 
 	if (!locks || stat(pin_dir, &st))
 		return 0;
+	snprintf(id, sizeof(id), "%02x:%02x:%lu", major(st.st_dev), minor(st.st_dev),
+		 (unsigned long)st.st_ino);
 	while (fgets(line, sizeof(line), locks)) {
-		if (sscanf(line, "%*s FLOCK ADVISORY WRITE %d %x:%x:%lu", &pid, &major_id,
-			   &minor_id, &inode) == 4 &&
-		    major_id == major(st.st_dev) && minor_id == minor(st.st_dev) &&
-		    inode == st.st_ino)
-			return pid;
+		if (sscanf(line, "%*s FLOCK ADVISORY WRITE %15s %63s", pid, where) == 2 &&
+		    !strcmp(where, id))
+			return (pid_t)strtol(pid, NULL, 10);
 	}
 	return 0;
 }
@@ -207,10 +205,11 @@ int pin_remove_maps(const char *maps_dir)
 
 static bool is_other_abi(const char *name)
 {
-	unsigned int abi;
-	char end;
+	const char *digits = name + strlen(MAPS_PREFIX);
+	char *end;
 
-	return sscanf(name, MAPS_PREFIX "%u%c", &abi, &end) == 1 && abi != SVC_ABI_VERSION;
+	return !strncmp(name, MAPS_PREFIX, strlen(MAPS_PREFIX)) && *digits &&
+	       strtoul(digits, &end, 10) != SVC_ABI_VERSION && !*end;
 }
 
 static int remove_other(void *arg, const char *path, const char *name)

@@ -275,16 +275,19 @@ static void abandon(struct shadow *shadow, struct staged *staged, const struct o
 static int plan_put(struct shadow *shadow, struct staged *staged)
 {
 	_cleanup_(origin_clear) struct origin origin = {};
+	struct shadow_port *target = NULL;
 	int r;
 
 	r = remember(shadow_find_port(shadow, &staged->info), &origin);
-	if (!r)
-		r = shadow_get_port(shadow, &staged->info, &staged->target);
+	if (r < 0)
+		return say(staged, r, "cannot add it: %s", strerror(-r));
+	r = shadow_get_port(shadow, &staged->info, &target);
 	if (r == -ENOSPC)
 		return say(staged, r, "no service id is free; raise --max-services");
 	if (r < 0)
 		return say(staged, r, "cannot add it: %s", strerror(-r));
-	staged->target->is_wanted = true;
+	target->is_wanted = true;
+	staged->target = target;
 	r = prepare(shadow, staged);
 	if (r < 0)
 		abandon(shadow, staged, &origin);

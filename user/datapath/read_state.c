@@ -182,8 +182,7 @@ static int read_range(void *arg, const void *key, const void *value)
 	if (!grown)
 		return -ENOMEM;
 	entry->port->source_ranges = grown;
-	convert_key_range(&range, entry->port->key.family,
-			  &grown[entry->port->n_source_ranges++]);
+	convert_key_range(&range, entry->port->key.family, &grown[entry->port->n_source_ranges++]);
 	return 0;
 }
 

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -22,15 +22,18 @@
 
 int require_kernel(const char *release, struct datapath_error *ret_error)
 {
-	int major_number, minor_number;
+	unsigned long major_number, minor_number = 0;
 	struct utsname name;
+	char *end;
 
 	if (!release) {
 		uname(&name);
 		release = name.release;
 	}
-	if (sscanf(release, "%d.%d", &major_number, &minor_number) != 2 ||
-	    major_number > MIN_MAJOR || (major_number == MIN_MAJOR && minor_number >= MIN_MINOR))
+	major_number = strtoul(release, &end, 10);
+	if (*end == '.')
+		minor_number = strtoul(end + 1, NULL, 10);
+	if (major_number > MIN_MAJOR || (major_number == MIN_MAJOR && minor_number >= MIN_MINOR))
 		return 0;
 	return error_set(ret_error, -EOPNOTSUPP,
 			 "kernel %s is too old: svcbpf needs Linux %d.%d or newer", release,

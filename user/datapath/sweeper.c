@@ -75,7 +75,8 @@ static int sweep(struct sweeper *sweeper, const struct waiting *table, uint64_t 
 		.rev_storage_fd = sweeper->maps->fds[MAP_REV_STORAGE],
 		.has_overflow = has_overflow(sweeper),
 	};
-	_free_ struct stale_udp_service *services = calloc(HASH_COUNT(table) + 1, sizeof(*services));
+	_free_ struct stale_udp_service *services =
+		calloc(HASH_COUNT(table) + 1, sizeof(*services));
 	const struct waiting *entry;
 	size_t n = 0;
 

@@ -214,8 +214,7 @@ void claims_for_each_conflict(const struct claims *claims,
 {
 	const struct claim_slot *slot;
 
-	DL_FOREACH(claims->contested, slot)
-	{
+	DL_FOREACH(claims->contested, slot) {
 		const struct claim *first = slot->first;
 
 		for (const struct claim *claim = first->next; claim; claim = claim->next) {

@@ -123,7 +123,7 @@ static int sort_slices(const struct service_entry *entry, struct slice_array *ar
 	if (!array->slices)
 		return -ENOMEM;
 	DL_FOREACH(entry->slices, slice)
-	array->slices[array->n++] = slice->slice;
+		array->slices[array->n++] = slice->slice;
 	if (n > 1)
 		qsort(array->slices, n, sizeof(*array->slices), compare_slices);
 	return 0;
@@ -181,13 +181,14 @@ static int take_last_good(struct service_port *port, const struct service_port *
 static int limit_backends(struct model *model, struct service_entry *entry,
 			  struct service_port *port)
 {
-	const struct service_port *good = find_told(entry, &port->key);
+	const struct service_port *good;
 	size_t n = port->cluster.n_backends > port->local.n_backends ? port->cluster.n_backends
 								     : port->local.n_backends;
 	int r;
 
 	if (n <= SVC_LIST_MAX_BACKENDS)
 		return 0;
+	good = find_told(entry, &port->key);
 	r = problems_add(model, entry, "port \"%s\" (IPv%u): %zu backends, at most %u: %s",
 			 port->key.port_name, port->key.family, n, SVC_LIST_MAX_BACKENDS,
 			 good ? "keeps its last good backends" : "left out");
@@ -288,8 +289,7 @@ int model_commit(struct model *model, const struct model_events *events)
 
 	tell_free_dead(model);
 	/* entries that this marks dirty have no stale claims of their own */
-	DL_FOREACH2(model->dirty, entry, dirty_next)
-	{
+	DL_FOREACH2(model->dirty, entry, dirty_next) {
 		int r = entry->has_stale_claims ? update_claims(model, entry) : 0;
 
 		if (r < 0)

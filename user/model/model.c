@@ -327,8 +327,7 @@ static bool service_has_hints(const struct service_entry *entry)
 {
 	const struct slice_entry *slice;
 
-	DL_FOREACH(entry->slices, slice)
-	{
+	DL_FOREACH(entry->slices, slice) {
 		if (slice->has_hints)
 			return true;
 	}

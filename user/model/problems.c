@@ -105,8 +105,7 @@ void model_for_each_problem(const struct model *model,
 	struct problem_walk walk = {.fn = fn, .arg = arg};
 	const struct service_entry *entry;
 
-	DL_FOREACH2(model->troubled, entry, problem_next)
-	{
+	DL_FOREACH2(model->troubled, entry, problem_next) {
 		for (size_t i = 0; i < entry->n_problems; i++)
 			tell(&walk, entry->key.namespace, entry->key.name, entry->problems[i]);
 	}

@@ -3,7 +3,6 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <math.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -192,7 +191,7 @@ int field_integer(const struct field *parent, const char *key, int64_t min, int6
 	if (!cJSON_IsNumber(field.node))
 		return fail_type(&field, "a number");
 	value = field.node->valuedouble;
-	if (!(value >= (double)min && value <= (double)max) || value != trunc(value))
+	if (!(value >= (double)min && value <= (double)max) || value != (double)(int64_t)value)
 		return field_fail(&field, "%.15g is not a whole number from %lld to %lld", value,
 				  (long long)min, (long long)max);
 	*ret = (int64_t)value;
@@ -209,7 +208,7 @@ int field_port(const struct field *parent, const char *key, uint16_t min, uint16
 	if (!cJSON_IsNumber(field.node))
 		return fail_type(&field, "a port number");
 	value = field.node->valuedouble;
-	if (!(value >= min && value <= UINT16_MAX) || value != trunc(value))
+	if (!(value >= min && value <= UINT16_MAX) || value != (double)(int64_t)value)
 		return field_fail(&field, "%.15g is not a port (%u-65535)", value, min);
 	*ret = (uint16_t)value;
 	return 0;

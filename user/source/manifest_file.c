@@ -146,7 +146,7 @@ static int set_unreadable(struct manifest_file *file, const struct manifest_cont
 	if (file->error != error)
 		manifest_reject(context->events, file->path, 0, "", error_text(error));
 	file->error = error;
-	return 0;
+	return 1;
 }
 
 /* Replaces the entries by those of @fresh, which is left empty. */
@@ -176,30 +176,38 @@ static void take_flags(const struct manifest_file *file, struct manifest_file *f
 	}
 }
 
+/* @is_known: the text was read before, so there is nothing new to say about it. */
 static int parse(struct manifest_file *file, const struct manifest_context *context,
-		 const char *text, size_t len, uint64_t hash)
+		 const char *text, size_t len, bool is_known)
 {
 	struct manifest_file fresh = {.path = file->path};
-	/* nothing new to say about a text that was read before */
-	bool is_quiet = file->is_parsed && file->text_hash == hash;
-	int r = manifest_reader_run(&fresh, file, context, is_quiet, text, len);
+	int r = manifest_reader_run(&fresh, file, context, is_known, text, len);
 
 	if (r < 0) {
 		clear_entries(context->objects, &fresh);
 		return r;
 	}
-	if (is_quiet)
+	if (is_known)
 		take_flags(file, &fresh);
 	take_entries(context->objects, file, &fresh);
-	file->text_hash = hash;
 	file->is_parsed = true;
 	file->error = 0;
 	return 0;
 }
 
+/* There is no such file any more; the next look at the folder will forget it. */
+static void set_gone(struct manifest_file *file, struct objects *objects)
+{
+	clear_entries(objects, file);
+	file->is_parsed = false;
+	file->is_wanted = false;
+	file->n_rejected = 0;
+}
+
 int manifest_file_read(struct manifest_file *file, const struct manifest_context *context)
 {
 	_free_ char *text = NULL;
+	bool is_known;
 	uint64_t hash;
 	struct stat st;
 	size_t len;
@@ -209,23 +217,22 @@ int manifest_file_read(struct manifest_file *file, const struct manifest_context
 	if (r == -ENOMEM)
 		return r;
 	if (r == -ENOENT) {
-		clear_entries(context->objects, file);
-		file->is_parsed = false;
-		file->is_wanted = false;
-		file->n_rejected = 0;
-		return 0;
+		set_gone(file, context->objects);
+		return 1;
 	}
 	if (r < 0) {
 		file->is_wanted = false;
 		return set_unreadable(file, context, r);
 	}
 	hash = text_hash(0, text, len);
-	if (!file->is_parsed || file->text_hash != hash || file->is_wanted) {
-		r = parse(file, context, text, len, hash);
+	is_known = file->is_parsed && file->text_hash == hash;
+	if (!is_known || file->is_wanted) {
+		r = parse(file, context, text, len, is_known);
 		if (r < 0)
 			return r;
+		file->text_hash = hash;
 	}
 	file->is_wanted = false;
 	set_id(file, &st);
-	return 0;
+	return !is_known;
 }

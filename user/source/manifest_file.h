@@ -77,7 +77,7 @@ bool manifest_file_is_current(const struct manifest_file *file, const struct sta
  * An object that cannot be used keeps a bad entry; so do all that vanished while something in the
  * file cannot be told what it is, and all when the file cannot be read. A file that is gone has no
  * entries.
- * Return: 0; -ENOMEM, then the entries are as they were.
+ * Return: 1; 0: the text is what it was before; -ENOMEM, then the entries are as they were.
  */
 int manifest_file_read(struct manifest_file *file, const struct manifest_context *context);
 

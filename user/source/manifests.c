@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "source/folder.h"
+#include "source/grow.h"
 #include "source/manifests_private.h"
 #include "source/watch.h"
 #include "util/cleanup.h"
@@ -115,49 +116,63 @@ static int read_file(struct manifests *manifests, struct manifest_file *file)
 	return manifest_file_read(file, &context);
 }
 
-/* Forgets the files that are not in the folders any more. */
-static void drop_files(struct manifests *manifests, uint64_t generation)
+/* Forgets the files that are not in the folders any more. Return: whether there are any. */
+static bool drop_files(struct manifests *manifests, uint64_t generation)
 {
 	struct manifest_file *file, *next;
+	bool has_dropped = false;
 
 	HASH_ITER(hh, manifests->by_path, file, next) {
 		if (file->generation == generation)
 			continue;
 		HASH_DEL(manifests->by_path, file);
 		manifest_file_free(&manifests->objects, file);
+		has_dropped = true;
 	}
+	return has_dropped;
 }
 
-/* Reads what is new or changed. A path that is given twice counts once. */
-static int refresh(struct manifests *manifests, const struct folder_list *list)
+/* Puts a file of the folders into the list of those that count. */
+static int list_file(struct manifests *manifests, struct manifest_file *file)
 {
-	uint64_t generation = ++manifests->n_scans;
-	struct manifest_file **files;
-	int r;
+	struct manifest_file **files =
+		grow_array(manifests->files, manifests->n_files, &manifests->max_files,
+			   sizeof(struct manifest_file *));
 
-	manifests->n_files = 0;
-	files = reallocarray(manifests->files, list->n_files + 1, sizeof(struct manifest_file *));
 	if (!files)
 		return -ENOMEM;
 	manifests->files = files;
+	files[manifests->n_files++] = file;
+	return 0;
+}
+
+/*
+ * Reads what is new or changed. A path that is given twice counts once.
+ * Return: 1 when some text is another than before; 0; -ENOMEM.
+ */
+static int refresh(struct manifests *manifests, const struct folder_list *list)
+{
+	uint64_t generation = ++manifests->n_scans;
+	int has_changed = 0;
+
+	manifests->n_files = 0;
 	for (size_t i = 0; i < list->n_files; i++) {
 		struct manifest_file *file;
+		int r = get_file(manifests, list->files[i].path, &file);
 
-		r = get_file(manifests, list->files[i].path, &file);
 		if (r < 0)
 			return r;
 		if (file->generation == generation)
 			continue;
 		file->generation = generation;
-		files[manifests->n_files++] = file;
-		if (manifest_file_is_current(file, &list->files[i].st))
-			continue;
-		r = read_file(manifests, file);
+		r = list_file(manifests, file);
+		if (r == 0 && !manifest_file_is_current(file, &list->files[i].st))
+			r = read_file(manifests, file);
 		if (r < 0)
 			return r;
+		has_changed |= r;
 	}
-	drop_files(manifests, generation);
-	return 0;
+	return drop_files(manifests, generation) || has_changed;
 }
 
 /* Reads files again of which objects are needed that are not at hand. */
@@ -187,29 +202,36 @@ static void finish(struct manifests *manifests)
 	objects_purge(&manifests->objects);
 }
 
-/* @is_always_synced: call synced even when nothing is told, and as much refused as before. */
+/* Reads, decides and tells. Return: 1 when anything in the input changed; 0; negative errno. */
+static int update(struct manifests *manifests, const struct folder_list *list)
+{
+	int has_changed = refresh(manifests, list), r;
+
+	if (has_changed < 0)
+		return has_changed;
+	r = read_wanted(manifests);
+	if (r < 0)
+		return r;
+	r = manifests_tell(manifests);
+	return r < 0 ? r : has_changed;
+}
+
+/* @is_always_synced: call synced even if nothing changed. */
 static int load(struct manifests *manifests, bool is_always_synced)
 {
 	_cleanup_(folder_clear) struct folder_list list = {};
-	const size_t n_rejected = manifests->n_rejected;
-	size_t n_told = 0;
+	bool is_needed = is_always_synced || manifests->is_behind || manifests->failed_error;
 	int r;
 
 	manifests->failed_path = NULL;
 	r = scan(manifests, &list);
 	if (r < 0)
 		return r;
-	r = refresh(manifests, &list);
-	if (r == 0)
-		r = read_wanted(manifests);
-	if (r == 0)
-		r = manifests_tell(manifests, &n_told);
+	r = update(manifests, &list);
 	finish(manifests);
-	is_always_synced |= manifests->n_rejected != n_rejected || manifests->failed_error;
-	if (r == 0 && (is_always_synced || n_told || manifests->is_behind || !manifests->is_synced))
+	if (r > 0 || (r == 0 && is_needed))
 		r = manifests->events.synced(manifests->events.arg);
 	manifests->is_behind = r < 0;
-	manifests->is_synced |= r == 0;
 	return r;
 }
 

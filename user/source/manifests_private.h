@@ -14,7 +14,7 @@ struct watch;
  * @generation: number of the last manifests_resolve(), for objects.
  * @n_scans: number of the load that looks for files now or did last, for their generation.
  * @n_repeated: objects that stand in the files more than once, each repetition counted.
- * @is_synced: synced was called.  @is_behind: a callback failed, so there is something to tell.
+ * @is_behind: synced was not called since something was told or changed.
  * @failed_path, @failed_error: the path that cannot be read and why; NULL and 0.
  */
 struct manifests {
@@ -26,11 +26,11 @@ struct manifests {
 	struct manifest_file *by_path;
 	struct manifest_file **files;
 	size_t n_files;
+	size_t max_files;
 	uint64_t generation;
 	uint64_t n_scans;
 	size_t n_repeated;
 	size_t n_rejected;
-	bool is_synced;
 	bool is_behind;
 	const char *failed_path;
 	int failed_error;
@@ -46,9 +46,8 @@ bool manifests_resolve(struct manifests *manifests);
 
 /**
  * manifests_tell() - tell the difference between what counts now and what was told.
- * @ret_n_told: how many differences, also on failure.
  * Return: 0; -ENOMEM; what a callback returned.
  */
-int manifests_tell(struct manifests *manifests, size_t *ret_n_told);
+int manifests_tell(struct manifests *manifests);
 
 #endif

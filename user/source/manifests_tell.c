@@ -267,31 +267,29 @@ static int remove_object(struct manifests *manifests, struct object *object)
 	return 0;
 }
 
-static int tell_object(struct manifests *manifests, struct object *object, enum action only,
-		       size_t *n_told)
+static int tell_object(struct manifests *manifests, struct object *object, enum action only)
 {
 	enum action action = action_for(manifests, object);
 
 	if (action != only)
 		return 0;
+	if (action == ACTION_REMOVE)
+		return remove_object(manifests, object);
 	/* its file changed again while it was read: the next load tells it */
-	if (action == ACTION_PUT && !object->winner->decoded.any)
+	if (!object->winner->decoded.any)
 		return 0;
-	(*n_told)++;
-	return action == ACTION_PUT ? put_object(manifests, object)
-				    : remove_object(manifests, object);
+	return put_object(manifests, object);
 }
 
-int manifests_tell(struct manifests *manifests, size_t *ret_n_told)
+int manifests_tell(struct manifests *manifests)
 {
 	static const enum action order[] = {ACTION_REMOVE, ACTION_PUT};
 	struct object *object, *next;
 	int r;
 
-	*ret_n_told = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
 		HASH_ITER(hh, manifests->objects.table, object, next) {
-			r = tell_object(manifests, object, order[i], ret_n_told);
+			r = tell_object(manifests, object, order[i]);
 			if (r < 0)
 				return r;
 		}

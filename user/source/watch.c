@@ -138,22 +138,17 @@ static bool is_absent(int error)
 static int arm_around(const struct watch *watch, struct root *root)
 {
 	_free_ char *path = strdup(root->parent);
+	size_t len = strlen(root->parent);
 	int wd;
 
 	if (!path)
 		return -ENOMEM;
 	wd = add_watch(watch, path);
 	root->has_parent = wd >= 0;
-	while (is_absent(wd)) {
-		char *slash = strrchr(path, '/');
-
-		if (strcmp(path, "/") == 0 || strcmp(path, ".") == 0)
-			break;
-		if (!slash)
-			strcpy(path, ".");
-		else
-			slash[slash == path] = '\0';
-		wd = add_watch(watch, path);
+	while (is_absent(wd) && len > 0 && strcmp(path, "/") != 0) {
+		len = parent_len(path, len);
+		path[len] = '\0';
+		wd = add_watch(watch, len ? path : ".");
 	}
 	set_wd(watch, &root->around_wd, wd < 0 ? -1 : wd);
 	return wd < 0 && !is_absent(wd) ? wd : 0;

@@ -3,7 +3,6 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,9 +53,10 @@ static bool resolve_word(const char *text, struct scalar *ret)
 		*ret = (struct scalar){.type = SCALAR_BOOL};
 	else if (is_one_of(text, infinities))
 		*ret = (struct scalar){.type = SCALAR_FLOAT,
-				       .number = text[0] == '-' ? -HUGE_VAL : HUGE_VAL};
+				       .number =
+					       text[0] == '-' ? -__builtin_inf() : __builtin_inf()};
 	else if (is_one_of(text, nans))
-		*ret = (struct scalar){.type = SCALAR_FLOAT, .number = NAN};
+		*ret = (struct scalar){.type = SCALAR_FLOAT, .number = __builtin_nan("")};
 	else
 		return false;
 	return true;
@@ -157,7 +157,7 @@ static bool resolve_float(const char *text, struct scalar *ret)
 		return false;
 	/* the program never leaves the C locale for numbers, so '.' is the point */
 	value = strtod(text, NULL);
-	if (!isfinite(value))
+	if (!__builtin_isfinite(value))
 		return false;
 	*ret = (struct scalar){.type = SCALAR_FLOAT, .number = value};
 	return true;
@@ -253,7 +253,7 @@ int yaml_scalar(const char *text, const char *tag, bool is_plain, struct cJSON *
 		item = cJSON_CreateNumber(int_value(&scalar));
 		break;
 	case SCALAR_FLOAT:
-		if (!isfinite(scalar.number)) {
+		if (!__builtin_isfinite(scalar.number)) {
 			*ret_error = "infinity and NaN have no place in JSON";
 			return -EINVAL;
 		}
@@ -276,20 +276,21 @@ int yaml_scalar(const char *text, const char *tag, bool is_plain, struct cJSON *
 static char *float_key(double number)
 {
 	char buf[64];
-	int digits, exponent;
+	int digits;
+	long exponent;
 
-	if (isnan(number))
+	if (__builtin_isnan(number))
 		return strdup(".nan");
-	if (isinf(number))
+	if (__builtin_isinf(number))
 		return strdup(number < 0 ? "-.inf" : ".inf");
 	for (digits = 0; digits < 9; digits++) {
 		snprintf(buf, sizeof(buf), "%.*e", digits, number);
 		if (strtof(buf, NULL) == (float)number)
 			break;
 	}
-	exponent = atoi(strchr(buf, 'e') + 1);
+	exponent = strtol(strchr(buf, 'e') + 1, NULL, 10);
 	if (exponent >= -4 && exponent < 6)
-		snprintf(buf, sizeof(buf), "%.*f", digits > exponent ? digits - exponent : 0,
+		snprintf(buf, sizeof(buf), "%.*f", digits > exponent ? (int)(digits - exponent) : 0,
 			 number);
 	return strdup(buf);
 }

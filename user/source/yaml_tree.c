@@ -13,20 +13,6 @@
 #include "source/yaml_names.h"
 #include "source/yaml_scalar.h"
 #include "util/cleanup.h"
-#include "util/table.h"
-
-/**
- * struct yaml_anchor - a named node.
- * @node: a copy of it; NULL while it is being read.
- * @height: levels below it.
- */
-struct yaml_anchor {
-	char *name;
-	cJSON *node;
-	size_t n_nodes;
-	int height;
-	UT_hash_handle hh;
-};
 
 /** struct yaml_line - where a node begins. */
 struct yaml_line {
@@ -115,22 +101,6 @@ static int add_copy(struct yaml_tree *tree, const cJSON *node, const yaml_event_
 	return r;
 }
 
-static void measure(const cJSON *node, size_t *n_nodes, int *height)
-{
-	const cJSON *child;
-	int tallest = -1;
-
-	(*n_nodes)++;
-	cJSON_ArrayForEach(child, node) {
-		int below = 0;
-
-		measure(child, n_nodes, &below);
-		if (below > tallest)
-			tallest = below;
-	}
-	*height = tallest + 1;
-}
-
 static const char *anchor_name(const yaml_event_t *event)
 {
 	switch (event->type) {
@@ -140,92 +110,47 @@ static const char *anchor_name(const yaml_event_t *event)
 		return (const char *)event->data.sequence_start.anchor;
 	case YAML_MAPPING_START_EVENT:
 		return (const char *)event->data.mapping_start.anchor;
+	case YAML_ALIAS_EVENT:
+		return (const char *)event->data.alias.anchor;
 	default:
 		return NULL;
 	}
 }
 
-/* Declares a name before its node is read; a node that names itself is then seen. */
-static int anchor_begin(struct yaml_tree *tree, const char *name)
+/* Says what is wrong with an anchor or alias. */
+static int fail_anchor(struct yaml_tree *tree, const yaml_event_t *event, int error)
 {
-	struct yaml_anchor *anchor;
+	const yaml_mark_t *mark = &event->start_mark;
 
-	HASH_FIND_STR(tree->anchors, name, anchor);
-	if (anchor) {
-		cJSON_Delete(anchor->node);
-		anchor->node = NULL;
-		return 0;
+	switch (error) {
+	case -ENOENT:
+		return fail_at(tree, mark, "no anchor is named \"%.64s\"", anchor_name(event));
+	case -ELOOP:
+		return fail_at(tree, mark, "anchor \"%.64s\" contains itself", anchor_name(event));
+	case -EOVERFLOW:
+		return fail_at(tree, mark, "nested too deeply");
+	case -E2BIG:
+		return fail_at(tree, mark, "aliases stand for more than %d values", YAML_MAX_NODES);
+	default:
+		return error;
 	}
-	anchor = calloc(1, sizeof(*anchor));
-	if (!anchor)
-		return -ENOMEM;
-	anchor->name = strdup(name);
-	if (anchor->name)
-		HASH_ADD_KEYPTR(hh, tree->anchors, anchor->name, strlen(anchor->name), anchor);
-	if (!TABLE_HAS(anchor)) {
-		free(anchor->name);
-		free(anchor);
-		return -ENOMEM;
-	}
-	return 0;
 }
 
-static int count_copied(struct yaml_tree *tree, const yaml_event_t *event, size_t n)
+static int end_anchor(struct yaml_tree *tree, const yaml_event_t *event, const cJSON *node)
 {
-	tree->n_copied += n;
-	if (tree->n_copied > YAML_MAX_NODES)
-		return fail_at(tree, &event->start_mark, "aliases stand for more than %d values",
-			       YAML_MAX_NODES);
-	return 0;
-}
+	int r = yaml_anchors_end(&tree->anchors, anchor_name(event), node);
 
-static int anchor_end(struct yaml_tree *tree, const yaml_event_t *event, const cJSON *node)
-{
-	struct yaml_anchor *anchor;
-	int r;
-
-	HASH_FIND_STR(tree->anchors, anchor_name(event), anchor);
-	if (!anchor || anchor->node)
-		return 0;
-	anchor->n_nodes = 0;
-	measure(node, &anchor->n_nodes, &anchor->height);
-	r = count_copied(tree, event, anchor->n_nodes);
-	if (r < 0)
-		return r;
-	anchor->node = cJSON_Duplicate(node, 1);
-	return anchor->node ? 0 : -ENOMEM;
-}
-
-static int find_anchor(struct yaml_tree *tree, const yaml_event_t *event, struct yaml_anchor **ret)
-{
-	const char *name = (const char *)event->data.alias.anchor;
-	struct yaml_anchor *anchor;
-
-	HASH_FIND_STR(tree->anchors, name, anchor);
-	if (!anchor)
-		return fail_at(tree, &event->start_mark, "no anchor is named \"%.64s\"", name);
-	if (!anchor->node)
-		return fail_at(tree, &event->start_mark, "anchor \"%.64s\" contains itself", name);
-	*ret = anchor;
-	return 0;
+	return r < 0 ? fail_anchor(tree, event, r) : 0;
 }
 
 static int build_alias(struct yaml_tree *tree, const yaml_event_t *event, int depth, cJSON **ret)
 {
 	_cleanup_(json_freep) cJSON *copy = NULL;
-	struct yaml_anchor *anchor = NULL;
-	int r = find_anchor(tree, event, &anchor);
+	int r = yaml_anchors_copy(&tree->anchors, anchor_name(event), PARSE_MAX_DEPTH - 1 - depth,
+				  &copy);
 
 	if (r < 0)
-		return r;
-	if (depth + anchor->height >= PARSE_MAX_DEPTH)
-		return fail_at(tree, &event->start_mark, "nested too deeply");
-	r = count_copied(tree, event, anchor->n_nodes);
-	if (r < 0)
-		return r;
-	copy = cJSON_Duplicate(anchor->node, 1);
-	if (!copy)
-		return -ENOMEM;
+		return fail_anchor(tree, event, r);
 	r = add_copy(tree, copy, event);
 	if (r < 0)
 		return r;
@@ -305,14 +230,14 @@ static int stream_items(struct yaml_tree *tree, const yaml_event_t *start, cJSON
 
 static int key_of_alias(struct yaml_tree *tree, const yaml_event_t *event, char **ret)
 {
-	struct yaml_anchor *anchor = NULL;
-	int r = find_anchor(tree, event, &anchor);
+	_cleanup_(json_freep) cJSON *copy = NULL;
+	int r = yaml_anchors_copy(&tree->anchors, anchor_name(event), PARSE_MAX_DEPTH, &copy);
 
 	if (r < 0)
-		return r;
-	if (!cJSON_IsString(anchor->node))
+		return fail_anchor(tree, event, r);
+	if (!cJSON_IsString(copy))
 		return fail_at(tree, &event->start_mark, "a name must be text");
-	*ret = strdup(anchor->node->valuestring);
+	*ret = strdup(copy->valuestring);
 	return *ret ? 0 : -ENOMEM;
 }
 
@@ -341,9 +266,9 @@ static int build_key(struct yaml_tree *tree, const yaml_event_t *event, char **r
 	if (r < 0 || !event->data.scalar.anchor)
 		return r;
 	node = cJSON_CreateString(*ret);
-	r = node ? anchor_begin(tree, anchor_name(event)) : -ENOMEM;
+	r = node ? yaml_anchors_begin(&tree->anchors, anchor_name(event)) : -ENOMEM;
 	if (r == 0)
-		r = anchor_end(tree, event, node);
+		r = end_anchor(tree, event, node);
 	if (r < 0) {
 		free(*ret);
 		*ret = NULL;
@@ -423,7 +348,7 @@ static int build_plain_value(struct yaml_tree *tree, const yaml_event_t *event, 
 /* @ret: untouched on failure. */
 static int build_value(struct yaml_tree *tree, const yaml_event_t *event, int depth, cJSON **ret)
 {
-	const char *anchor = anchor_name(event);
+	const char *anchor = event->type == YAML_ALIAS_EVENT ? NULL : anchor_name(event);
 	_cleanup_(json_freep) cJSON *value = NULL;
 	int r;
 
@@ -431,29 +356,17 @@ static int build_value(struct yaml_tree *tree, const yaml_event_t *event, int de
 	    (event->type == YAML_SEQUENCE_START_EVENT || event->type == YAML_MAPPING_START_EVENT))
 		return fail_at(tree, &event->start_mark, "nested too deeply");
 	if (anchor) {
-		r = anchor_begin(tree, anchor);
+		r = yaml_anchors_begin(&tree->anchors, anchor);
 		if (r < 0)
 			return r;
 	}
 	r = build_plain_value(tree, event, depth, &value);
 	if (r == 0 && anchor)
-		r = anchor_end(tree, event, value);
+		r = end_anchor(tree, event, value);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(value);
 	return 0;
-}
-
-static void clear_anchors(struct yaml_tree *tree)
-{
-	struct yaml_anchor *anchor, *next;
-
-	HASH_ITER(hh, tree->anchors, anchor, next) {
-		HASH_DEL(tree->anchors, anchor);
-		cJSON_Delete(anchor->node);
-		free(anchor->name);
-		free(anchor);
-	}
 }
 
 /* Skips to the start of a document. Return: 1; 0 at the end of the text; negative errno. */
@@ -477,10 +390,9 @@ int yaml_tree_next(struct yaml_tree *tree, struct cJSON **ret, size_t *ret_line)
 	_cleanup_(yaml_event_delete) yaml_event_t event = {};
 	int r;
 
-	clear_anchors(tree);
+	yaml_anchors_clear(&tree->anchors);
 	tree->n_lines = 0;
 	tree->n_nodes = 0;
-	tree->n_copied = 0;
 	r = find_document(tree);
 	if (r < 0)
 		return r;
@@ -506,7 +418,7 @@ size_t yaml_tree_line(const struct yaml_tree *tree, const struct cJSON *node, si
 
 void yaml_tree_clear(struct yaml_tree *tree)
 {
-	clear_anchors(tree);
+	yaml_anchors_clear(&tree->anchors);
 	free(tree->lines);
 	tree->lines = NULL;
 	tree->n_lines = 0;

@@ -7,8 +7,9 @@
 #include <stddef.h>
 #include <yaml.h>
 
+#include "source/yaml_anchors.h"
+
 struct cJSON;
-struct yaml_anchor;
 struct yaml_line;
 
 /**
@@ -30,12 +31,11 @@ struct yaml_tree {
 	char error[192];
 
 	/* its own */
-	struct yaml_anchor *anchors;
+	struct yaml_anchors anchors;
 	struct yaml_line *lines;
 	size_t n_lines;
 	size_t max_lines;
 	size_t n_nodes;
-	size_t n_copied;
 };
 
 /**

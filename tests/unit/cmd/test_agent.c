@@ -7,9 +7,9 @@
 #include <sys/un.h>
 
 #include "capture.h"
-#include "cmd/agent_changes.h"
 #include "cmd/agent_problems.h"
-#include "cmd/agent_rejects.h"
+#include "cmd/changes.h"
+#include "cmd/rejects.h"
 #include "cmd/sd_notify.h"
 #include "states.h"
 #include "util/cleanup.h"

@@ -100,7 +100,7 @@ static void *read_on(void *arg)
 static void make_steady(struct sample *sample, uint8_t index, uint32_t generation)
 {
 	char name[16];
-	uint8_t i;
+	size_t i;
 
 	snprintf(name, sizeof(name), "steady-%d", index);
 	sample_simple(sample, name, index, 0, 1 + (generation * 7 + index) % 20);
@@ -174,7 +174,7 @@ static void check_picture(struct dumps *dumps, const struct state *state)
 
 	ports = state_ports(state, &n);
 	for (i = 0; i < n; i++) {
-		if (strncmp(ports[i]->key.name, "steady-", 7))
+		if (strncmp(ports[i]->key.name, "steady-", 7) != 0)
 			continue;
 		if (generation < 0)
 			generation = ports[i]->cluster.backends[0].addr.bytes[1];

@@ -177,6 +177,28 @@ static inline struct k8s_endpoint *build_endpoint(struct strings *pool, struct k
 	return &slice->endpoints[n];
 }
 
+/* A Service with the port http, 80/TCP. */
+static inline struct k8s_service *build_http_service(struct strings *pool, const char *name,
+						     const char *cluster_ips)
+{
+	struct k8s_service *service = build_service(pool, name, cluster_ips);
+
+	build_port(pool, service, "http", IPPROTO_TCP, 80, 0);
+	return service;
+}
+
+/* A slice with the port http, 8080/TCP, and one ready endpoint. */
+static inline struct k8s_slice *build_http_slice(struct strings *pool, const char *name,
+						 const char *service, const char *addr,
+						 const char *node)
+{
+	struct k8s_slice *slice = build_slice(pool, name, service, build_addr(addr).family);
+
+	build_slice_port(pool, slice, "http", IPPROTO_TCP, 8080);
+	build_endpoint(pool, slice, addr, node, READY);
+	return slice;
+}
+
 static inline struct k8s_node *build_node(struct strings *pool, const char *zone)
 {
 	struct k8s_node *node = build_must(calloc(1, sizeof(*node)));

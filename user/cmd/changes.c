@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cmd/agent_changes.h"
+#include "cmd/changes.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Counting what one sync changes, and the log line about it. */
-#ifndef SVCBPF_CMD_AGENT_CHANGES_H
-#define SVCBPF_CMD_AGENT_CHANGES_H
+#ifndef SVCBPF_CMD_CHANGES_H
+#define SVCBPF_CMD_CHANGES_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cmd/agent_rejects.h"
+#include "cmd/rejects.h"
 
 #include <errno.h>
 #include <stdio.h>

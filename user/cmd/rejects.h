@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The objects a source refused, remembered as long as it goes on refusing them. */
-#ifndef SVCBPF_CMD_AGENT_REJECTS_H
-#define SVCBPF_CMD_AGENT_REJECTS_H
+#ifndef SVCBPF_CMD_REJECTS_H
+#define SVCBPF_CMD_REJECTS_H
 
 #include <stdbool.h>
 #include <stddef.h>
