@@ -54,7 +54,7 @@ BENCH_TOOLS := $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(sort $(wildcard t
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all check check-unit check-bpf check-net check-kernels lint fmt install uninstall clean demo deps \
-	bench-connect bench-load help tests
+	bench-connect bench-load help tests FORCE
 
 all: $(O)/svcbpf ## build build/svcbpf
 
@@ -79,6 +79,12 @@ $(foreach layer,$(LAYERS),$(eval $(call archive_rule,$(layer))))
 $(O)/user/%.o: user/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# What names the version is compiled again when that has changed.
+$(O)/user/cmd/version.o $(O)/user/cmd/agent.o: $(O)/gen/version
+$(O)/gen/version: FORCE
+	$(Q)mkdir -p $(@D) && echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
+FORCE:
 
 # Only object.c and overflow.c see the generated skeletons.
 $(O)/user/datapath/object.o $(O)/user/datapath/overflow.o: $(SKELETONS)

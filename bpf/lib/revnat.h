@@ -167,7 +167,7 @@ static __always_inline int rev_more_put(__u64 cookie, const struct endpoint *end
 	};
 
 	__builtin_memcpy(key.addr, end->addr, sizeof(key.addr));
-	return bpf_map_update_elem(&rev_more, &key, value, BPF_ANY);
+	return (int)bpf_map_update_elem(&rev_more, &key, value, BPF_ANY);
 }
 
 #endif

@@ -24,6 +24,12 @@ static inline __u32 svc_filter_bit4(__be32 addr)
 	return ((SVC_RAW_BITS __u32)addr * 0x9e3779b1u) >> 16;
 }
 
+/** svc_raw_pair() - two words in network order as one number, as they lie in memory. */
+static inline __u64 svc_raw_pair(__be32 high, __be32 low)
+{
+	return (__u64)(SVC_RAW_BITS __u32)high << 32 | (SVC_RAW_BITS __u32)low;
+}
+
 /**
  * svc_filter_bit6() - the same for IPv6. @addr: four words, network order.
  *
@@ -32,11 +38,9 @@ static inline __u32 svc_filter_bit4(__be32 addr)
  */
 static inline __u32 svc_filter_bit6(const __be32 *addr)
 {
-	__u64 hash = ((__u64)(SVC_RAW_BITS __u32)addr[0] << 32 | (SVC_RAW_BITS __u32)addr[1]) *
-		     0x9e3779b97f4a7c15ull;
+	__u64 hash = svc_raw_pair(addr[0], addr[1]) * 0x9e3779b97f4a7c15ull;
 
-	hash = (hash ^ ((__u64)(SVC_RAW_BITS __u32)addr[2] << 32 | (SVC_RAW_BITS __u32)addr[3])) *
-	       0xbf58476d1ce4e5b9ull;
+	hash = (hash ^ svc_raw_pair(addr[2], addr[3])) * 0xbf58476d1ce4e5b9ull;
 	hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15ull;
 	return (__u32)(hash >> 48);
 }
@@ -62,11 +66,11 @@ static inline __u32 svc_hash4(__u64 key, __u64 seed)
  */
 static inline __u32 svc_hash6(const __be32 *addr, __u32 tail, __u64 seed)
 {
-	__u64 hash = ((__u64)(__u32)addr[0] << 32 | (__u32)addr[1]) ^ seed;
+	__u64 hash = svc_raw_pair(addr[0], addr[1]) ^ seed;
 
 	hash = (hash * 0x9e3779b97f4a7c15ull) ^ tail;
 	hash = (hash ^ hash >> 29) * 0xd1342543de82ef95ull;
-	return svc_hash4(hash ^ ((__u64)(__u32)addr[2] << 32 | (__u32)addr[3]), seed);
+	return svc_hash4(hash ^ svc_raw_pair(addr[2], addr[3]), seed);
 }
 
 #endif

@@ -32,13 +32,13 @@ t_is "load balancer IP, IPv6" "$(t_name '[2001:db8:9::9]:80')" "$b6"
 t_is "a second Service goes its own way" "$(t_name 10.96.0.11:8443)" 10.244.0.2:8080
 
 for address in $node4 10.244.0.2 127.0.0.1 127.0.0.2 127.255.255.254; do
-	t_is "NodePort on $address" "$(t_name "$address:30080")" $b4
-	t_is "NodePort on $address, mapped" "$(t_name "$address:30080" -m)" $b4
-	t_is "NodePort on $address, UDP" "$(t_name "$address:30080" -u)" $b4
+	t_name_is "NodePort on $address" $b4 "$address:30080"
+	t_name_is "NodePort on $address, mapped" $b4 "$address:30080" -m
+	t_name_is "NodePort on $address, UDP" $b4 "$address:30080" -u
 done
 for address in $node6 fd00:244::2 ::1; do
-	t_is "NodePort on $address" "$(t_name "[$address]:30080")" "$b6"
-	t_is "NodePort on $address, UDP" "$(t_name "[$address]:30080" -u)" "$b6"
+	t_name_is "NodePort on $address" "$b6" "[$address]:30080"
+	t_name_is "NodePort on $address, UDP" "$b6" "[$address]:30080" -u
 done
 t_is "a NodePort is no port of other addresses" "$(t_name 203.0.113.77:30080)" ENETUNREACH
 t_is "a port next to the NodePort is not ours" "$(t_name $node4:30081)" ECONNREFUSED

@@ -18,9 +18,9 @@ t_sync
 
 refused=$(t_refused)
 for vip in 10.96.0.20:80 '[fd00:96::20]:80' 127.0.0.1:30020; do
-	t_is "no endpoints: connect to $vip" "$(t_name "$vip")" "$refused"
-	t_is "no endpoints: sendto $vip" "$(t_name "$vip" -u)" "$refused"
-	t_is "no endpoints: connected UDP socket to $vip" "$(t_name "$vip" -U)" "$refused"
+	t_name_is "no endpoints: connect to $vip" "$refused" "$vip"
+	t_name_is "no endpoints: sendto $vip" "$refused" "$vip" -u
+	t_name_is "no endpoints: connected UDP socket to $vip" "$refused" "$vip" -U
 done
 t_is "no endpoints, mapped" "$(t_name 10.96.0.20:80 -m)" "$refused"
 slowest=$(t_in "$T_TOOLS/connloop" -n 100 '10.96.0.20:80?' | t_json 'd["slowestMs"]')
@@ -33,7 +33,7 @@ t_is "internalTrafficPolicy Local: local backends only" "$(t_json 'd["ok"]' <<<"
 t_is "internalTrafficPolicy Local, none local: refused" "$(t_name 10.96.0.22:80)" "$refused"
 t_is "internalTrafficPolicy Local, none local, UDP: refused" "$(t_name 10.96.0.22:80 -u)" "$refused"
 for vip in 10.96.0.23:80 127.0.0.1:30023 198.51.100.23:80; do
-	t_is "externalTrafficPolicy Local: clients here use all backends ($vip)" "$(t_name $vip)" 10.244.0.1:8080
+	t_name_is "externalTrafficPolicy Local: clients here use all backends ($vip)" 10.244.0.1:8080 $vip
 done
 t_is "a port that the Service does not have is not translated" "$(t_name 10.96.0.23:81)" ENETUNREACH
 t_is "a protocol that it does not have neither" "$(t_name 10.96.0.23:80 -u)" ENETUNREACH

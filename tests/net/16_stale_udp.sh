@@ -19,7 +19,7 @@ in_pod() { local pod=$1 && shift && echo nsenter --net="/run/netns/$pod" -- "$@"
 # shellcheck disable=SC2046 # words are meant to be split
 {
 	t_ask node "$T_TOOLS/udpvips" -i -C 10.96.0.53:53
-	t_ask port "$T_TOOLS/udpvips" -i -C 127.0.0.1:30053
+	t_ask port "$T_TOOLS/udpvips" -i -C 10.244.0.2:30053
 	t_ask pod1 $(in_pod pod1 "$T_TOOLS/udpvips" -i -C 10.96.0.53:53)
 	t_ask mapped $(in_pod pod2 "$T_TOOLS/udpvips" -i -C -m 10.96.0.53:53)
 	t_ask six $(in_pod pod2 "$T_TOOLS/udpvips" -i -C "[fd00:96::53]:53")

@@ -18,6 +18,6 @@ t_is "connect, IPv4" "$(t_name 10.96.0.10:80 -k "$mark")" ENETUNREACH
 t_is "connect, IPv6" "$(t_name '[fd00:96::10]:80' -k "$mark")" ENETUNREACH
 t_is "connect, mapped" "$(t_name 10.96.0.10:80 -m -k "$mark")" ENETUNREACH
 t_is "sendto" "$(t_name 10.96.0.10:80 -u -k "$mark")" ENETUNREACH
-t_is "a NodePort is an ordinary port then" "$(t_name 127.0.0.1:30080 -k "$mark")" ECONNREFUSED
+t_name_is "a NodePort is an ordinary port then" ECONNREFUSED 127.0.0.1:30080 -k "$mark"
 t_like "it is counted" "$(t_dump stats)" 'bypassed +[1-9]'
 t_done

@@ -33,8 +33,20 @@ t_is "--service filters" "$(t_dump -o json --service default/empty | t_json '[f[
 
 map=$(find "$T_PINS" -name frontends4)
 t_ok "the map of frontends is pinned: ${map#"$T_DIR"}" [ -n "$map" ]
-# 10.96.0.11:80/TCP, network order, scope "address"
-"$BPFTOOL" map delete pinned "$map" key 10 96 0 11 0 80 6 0
+# Clear the key of 10.96.0.11:80/TCP (network order, scope "address") in its bucket.
+update=$("$BPFTOOL" -j map dump pinned "$map" | python3 -c '
+import json, sys
+key = [10, 96, 0, 11, 0, 80, 6, 0]
+for element in json.load(sys.stdin):
+    value = [int(byte, 16) for byte in element["value"]]
+    for at in range(0, 40, 8):
+        if value[at:at + 8] == key:
+            value[at:at + 8] = [0] * 8
+            print("key hex", *(byte[2:] for byte in element["key"]), "value hex", *("%02x" % b for b in value))
+')
+t_like "its bucket is found" "$update" 'key hex'
+# shellcheck disable=SC2086 # words of a command
+"$BPFTOOL" map update pinned "$map" $update
 status=0
 report=$(verify) || status=$?
 t_is "verify finds a deleted frontend: exit status 1" $status 1

@@ -8,6 +8,15 @@
 #include "svcbpf/abi.h"
 #include "util/cleanup.h"
 
+static bool has_family(const struct k8s_service *service, uint8_t family)
+{
+	for (size_t i = 0; i < service->n_families; i++) {
+		if (service->families[i] == family)
+			return true;
+	}
+	return false;
+}
+
 bool frontends_is_served(const struct k8s_service *service, uint8_t family,
 			 struct addr *ret_cluster_ip)
 {
@@ -15,6 +24,11 @@ bool frontends_is_served(const struct k8s_service *service, uint8_t family,
 
 	if (service->is_excluded || service->is_headless || service->type == K8S_EXTERNAL_NAME)
 		return false;
+	if (service->is_unallocated) {
+		if (ret_cluster_ip)
+			*ret_cluster_ip = (struct addr){.family = ADDR_NONE};
+		return has_family(service, family);
+	}
 	if (service->n_families == 0)
 		cluster_ip = &service->cluster_ip;
 	for (size_t i = 0; !cluster_ip && i < service->n_families; i++) {
@@ -146,7 +160,8 @@ int frontends_of_port(const struct k8s_service *service, uint8_t family,
 	if (!frontends)
 		return -ENOMEM;
 	frontends[n] = (struct frontend){.type = SVC_TYPE_CLUSTER_IP, .port = port->port};
-	if (frontends_is_served(service, family, &frontends[n].addr))
+	if (frontends_is_served(service, family, &frontends[n].addr) &&
+	    frontends[n].addr.family == family)
 		n++;
 	for (size_t i = 0; i < service->n_external_ips; i++) {
 		if (service->external_ips[i].family == family)

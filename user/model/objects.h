@@ -50,7 +50,9 @@ struct k8s_ingress {
  * @created_s: metadata.creationTimestamp, seconds since the epoch; INT64_MAX when absent, so that a
  *	Service that never came from an API server loses a conflict against one that did.
  * @is_excluded: has the label service.kubernetes.io/service-proxy-name (R1), whatever its value.
- * @is_headless: spec.clusterIP is "None" or absent (R4).
+ * @is_headless: spec.clusterIP is "None" or empty (R4).
+ * @is_unallocated: a manifest that no API server has completed: spec.clusterIP is not there at all.
+ *	It has the families of @families, and no ClusterIP in them.
  * @cluster_ip: spec.clusterIP; family ADDR_NONE when it is no address.
  * @cluster_ips, @families: spec.clusterIPs and spec.ipFamilies, side by side; an entry that is no
  *	address has family ADDR_NONE.
@@ -65,6 +67,7 @@ struct k8s_service {
 	enum k8s_service_type type;
 	bool is_excluded;
 	bool is_headless;
+	bool is_unallocated;
 	bool is_external_local; /* spec.externalTrafficPolicy: Local */
 	bool is_internal_local; /* spec.internalTrafficPolicy: Local */
 	uint16_t health_check_node_port;

@@ -142,7 +142,8 @@ int decode_ports(const struct field *spec, struct strings *pool, struct k8s_serv
 		return r;
 	n = field_count(&array);
 	if (n == 0) {
-		if (service->is_headless || service->type == K8S_EXTERNAL_NAME)
+		if (service->is_headless || service->is_unallocated ||
+		    service->type == K8S_EXTERNAL_NAME)
 			return 0;
 		return field_fail(&array, "missing: a Service needs at least one port");
 	}

@@ -54,11 +54,29 @@ static int decode_cluster_ips(const struct field *spec, struct k8s_service *serv
 			return r;
 		service->n_cluster_ips++;
 	}
-	if (service->n_cluster_ips == 0 && !service->is_headless)
+	service->is_unallocated = !single.node && !array.node && service->type != K8S_EXTERNAL_NAME;
+	if (service->is_unallocated)
+		service->is_headless = false;
+	else if (service->n_cluster_ips == 0 && !service->is_headless)
 		service->cluster_ips[service->n_cluster_ips++] = service->cluster_ip;
 	if (service->n_cluster_ips > 0 &&
 	    addr_compare(&service->cluster_ips[0], &service->cluster_ip) != 0)
 		return field_fail(&array, "the first must be the same as spec.clusterIP");
+	return 0;
+}
+
+/* What an API server would choose: the cluster's first family, taken to be IPv4; both on demand. */
+static int default_families(const struct field *spec, struct k8s_service *service)
+{
+	struct field policy = field_child(spec, "ipFamilyPolicy");
+	const char *text;
+	int r = field_as_string(&policy, &text);
+
+	if (r < 0)
+		return r;
+	service->families[service->n_families++] = ADDR_IPV4;
+	if (text && strcmp(text, "SingleStack") != 0)
+		service->families[service->n_families++] = ADDR_IPV6;
 	return 0;
 }
 
@@ -75,6 +93,8 @@ static int decode_families(const struct field *spec, struct k8s_service *service
 	service->families = calloc(CLUSTER_IPS_MAX, sizeof(*service->families));
 	if (!service->families)
 		return -ENOMEM;
+	if (!array.node && service->is_unallocated)
+		return default_families(spec, service);
 	for (size_t i = 0; !array.node && i < service->n_cluster_ips; i++) {
 		if (service->cluster_ips[i].family != ADDR_NONE)
 			service->families[service->n_families++] = service->cluster_ips[i].family;

@@ -136,6 +136,16 @@ static int decode(const struct reader *reader, const struct candidate *candidate
 	return 0;
 }
 
+/* Whether it has addresses other than a ClusterIP. */
+static bool is_reachable(const struct k8s_service *service)
+{
+	for (size_t i = 0; i < service->n_ports; i++) {
+		if (service->ports[i].node_port)
+			return true;
+	}
+	return service->n_external_ips > 0 || service->n_ingress > 0;
+}
+
 /* Nothing gives such a Service an address here; that is no mistake, but surely not meant. */
 static int note_service(const struct reader *reader, const struct candidate *candidate,
 			const struct k8s_service *service)
@@ -145,13 +155,18 @@ static int note_service(const struct reader *reader, const struct candidate *can
 	const cJSON *ip = cJSON_GetObjectItemCaseSensitive(spec, "clusterIP");
 	char object[OBJECT_TEXT_MAX];
 
-	if (!service->is_headless || service->is_excluded || service->type == K8S_EXTERNAL_NAME ||
+	if (service->is_excluded || service->type == K8S_EXTERNAL_NAME ||
 	    (cJSON_IsString(ip) && ip->valuestring[0]))
+		return 0;
+	if (!service->is_headless && !service->is_unallocated)
 		return 0;
 	return note(reader, parsed->line_of(parsed, spec),
 		    candidate_format(candidate, object, sizeof(object)),
-		    "spec.clusterIP is missing: without an API server nothing allocates it, and "
-		    "without it the Service is not served; add one");
+		    service->is_unallocated && is_reachable(service)
+			    ? "spec.clusterIP is missing, and no API server allocates one here: "
+			      "served on its other addresses only"
+			    : "spec.clusterIP is missing: without an API server nothing allocates "
+			      "it, and without it the Service is not served; add one");
 }
 
 static int note_endpoints(const struct reader *reader, const struct candidate *candidate,

@@ -32,7 +32,12 @@ void manifests_free(struct manifests *manifests);
  */
 int manifests_load(struct manifests *manifests);
 
-/** manifests_n_rejected() - how many objects the last manifests_load() refused. */
+/**
+ * manifests_n_rejected() - how many objects and broken documents of the input are refused now.
+ *
+ * What rejected() only points out is not counted: a Service without clusterIP, Endpoints that the
+ * control plane would not mirror.
+ */
 size_t manifests_n_rejected(const struct manifests *manifests);
 
 /**

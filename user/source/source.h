@@ -9,6 +9,7 @@
  * struct source_events - where a source puts what it learns.
  * @put_service, @put_slice, @set_node: an object is new or changed; the receiver takes it over,
  *	also on failure.
+ *	@set_node is given NULL when this node's object is gone.
  * @remove_service, @remove_slice: it is gone.
  * @rejected: an object could not be used: @where is "file:line" (or what names it), @object
  *	"Service default/web" or "" when not even that is known, @text one line. Told once for each

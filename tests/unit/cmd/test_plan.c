@@ -103,3 +103,20 @@ Test(plan, service_filter)
 	cr_expect_str_eq(capture.out, "none\n");
 	capture_clear(&capture);
 }
+
+/* As written for kubectl apply: an API server would allocate the ClusterIP, here nothing does. */
+Test(plan, serves_NodePorts_of_a_Service_without_clusterIP)
+{
+	char where[64];
+	struct capture capture =
+		plan("kind: Service\nmetadata: {name: web}\nspec: {type: NodePort, "
+		     "ports: [{port: 80, targetPort: 8080, nodePort: 30123}]}\n",
+		     "-o json", where);
+
+	cr_expect_eq(capture.status, 0);
+	cr_expect(strstr(capture.out, "\"type\":\"NodePort\",\"address\":null,\"port\":30123"),
+		  "%s", capture.out);
+	cr_expect_not(strstr(capture.out, "ClusterIP"), "%s", capture.out);
+	cr_expect(strstr(capture.err, "spec.clusterIP is missing"), "%s", capture.err);
+	capture_clear(&capture);
+}

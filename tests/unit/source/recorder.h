@@ -49,8 +49,9 @@ static int recorder_put_service(void *arg, struct k8s_service *service)
 	struct recorder *recorder = arg;
 	char ip[ADDR_TEXT_MAX];
 	int r = recorder_add(recorder, "+service %s/%s %s", service->namespace, service->name,
-			     service->is_headless ? "headless"
-						  : addr_format(&service->cluster_ip, ip));
+			     service->is_unallocated ? "unallocated"
+			     : service->is_headless  ? "headless"
+						     : addr_format(&service->cluster_ip, ip));
 
 	for (size_t i = 0; i < service->n_ports; i++)
 		recorder_add(recorder, " %s:%u", service->ports[i].name, service->ports[i].port);
@@ -146,8 +147,8 @@ static inline void recorder_unlink(const struct recorder *recorder, const char *
 	cr_assert_eq(unlink(path), 0, "%s: %m", path);
 }
 
-/* Makes a folder of its own and a source over it; nothing is loaded yet. */
-static inline void recorder_open(struct recorder *recorder)
+/* Makes the source, over @path, in place of any it had. */
+static inline void recorder_use_path(struct recorder *recorder, const char *path)
 {
 	const struct source_events events = {
 		.put_service = recorder_put_service,
@@ -159,14 +160,20 @@ static inline void recorder_open(struct recorder *recorder)
 		.synced = recorder_synced,
 		.arg = recorder,
 	};
-	const char *path = recorder->folder;
 
+	manifests_free(recorder->manifests);
+	cr_assert_eq(manifests_new(&path, 1, "n1", recorder->pool, &events, &recorder->manifests),
+		     0);
+}
+
+/* Makes a folder of its own and a source over it; nothing is loaded yet. */
+static inline void recorder_open(struct recorder *recorder)
+{
 	snprintf(recorder->folder, sizeof(recorder->folder), "/tmp/svcbpf-source-%d-XXXXXX",
 		 (int)getpid());
 	cr_assert_not_null(mkdtemp(recorder->folder));
 	cr_assert_eq(strings_new(&recorder->pool), 0);
-	cr_assert_eq(manifests_new(&path, 1, "n1", recorder->pool, &events, &recorder->manifests),
-		     0);
+	recorder_use_path(recorder, recorder->folder);
 }
 
 static int recorder_remove_file(const char *path, const struct stat *st, int type, struct FTW *ftw)

@@ -59,8 +59,10 @@ static void describe(const struct k8s_service *s, char *text)
 	if (s->created_s != INT64_MAX)
 		decoding_add(text, " created=%lld", (long long)s->created_s);
 	decoding_add(text, "%s%s%s%s", s->is_excluded ? " excluded" : "",
-		     s->is_headless ? " headless" : "", s->is_external_local ? " etp" : "",
-		     s->is_internal_local ? " itp" : "");
+		     s->is_unallocated ? " unallocated"
+		     : s->is_headless  ? " headless"
+				       : "",
+		     s->is_external_local ? " etp" : "", s->is_internal_local ? " itp" : "");
 	if (s->health_check_node_port)
 		decoding_add(text, " health=%u", s->health_check_node_port);
 	if (s->affinity_s)
@@ -94,21 +96,23 @@ static void run(const struct decoding_case *cases, size_t n, const char *head)
 Test(decode_service, metadata)
 {
 	static const struct decoding_case cases[] = {
-		{"metadata: {name: web}", "default/web ClusterIP headless"},
+		{"metadata: {name: web}", "default/web ClusterIP unallocated family=4"},
 		{"metadata: {name: web, namespace: null, labels: null, creationTimestamp: null}",
-		 "default/web ClusterIP headless"},
-		{"metadata: {name: 1web-2, namespace: a-1}", "a-1/1web-2 ClusterIP headless"},
+		 "default/web ClusterIP unallocated family=4"},
+		{"metadata: {name: 1web-2, namespace: a-1}",
+		 "a-1/1web-2 ClusterIP unallocated family=4"},
 		{"metadata: {name: w, creationTimestamp: 2026-11-21T19:42:37Z}",
-		 "default/w ClusterIP created=1795290157 headless"},
+		 "default/w ClusterIP created=1795290157 unallocated family=4"},
 		{"metadata: {name: w, creationTimestamp: 2026-11-21T20:42:37.5+01:00}",
-		 "default/w ClusterIP created=1795290157 headless"},
+		 "default/w ClusterIP created=1795290157 unallocated family=4"},
 		{"metadata: {name: w, labels: {service.kubernetes.io/service-proxy-name: ''}}",
-		 "default/w ClusterIP excluded headless"},
+		 "default/w ClusterIP excluded unallocated family=4"},
 		{"metadata: {name: w, labels: {service.kubernetes.io/service-proxy-name: x}}",
-		 "default/w ClusterIP excluded headless"},
+		 "default/w ClusterIP excluded unallocated family=4"},
 		{"metadata: {name: w, labels: {service.kubernetes.io/service-proxy-name: null}}",
-		 "default/w ClusterIP excluded headless"},
-		{"metadata: {name: w}\nspec: null\nstatus: null", "default/w ClusterIP headless"},
+		 "default/w ClusterIP excluded unallocated family=4"},
+		{"metadata: {name: w}\nspec: null\nstatus: null",
+		 "default/w ClusterIP unallocated family=4"},
 		{"kind: Service", "error: metadata.name: missing"},
 		{"metadata: {name: ''}", "error: metadata.name: missing"},
 		{"metadata: [w]", "error: metadata: must be an object, but is a list"},
@@ -145,7 +149,7 @@ Test(decode_service, a_name_has_at_most_63_characters)
 	static const struct decoding_case cases[] = {
 		{"metadata: {name: a23456789-123456789-123456789-123456789-123456789-123456789-12}",
 		 "default/a23456789-123456789-123456789-123456789-123456789-123456789-12 "
-		 "ClusterIP headless"},
+		 "ClusterIP unallocated family=4"},
 		{"metadata: {name: a23456789-123456789-123456789-123456789-123456789-123456789-123"
 		 "4}",
 		 "error: metadata.name: \"a23456789-123456789-123456789-123456789-123456789-"
@@ -206,6 +210,9 @@ Test(decode_service, cluster_ips_and_families)
 		{"clusterIP: None, clusterIPs: [None], ipFamilies: [IPv4]}",
 		 "default/web ClusterIP headless ip=none family=4"},
 		{"clusterIP: ''}", "default/web ClusterIP headless"},
+		{"ipFamilies: [IPv6]}", "default/web ClusterIP unallocated family=6"},
+		{"ipFamilyPolicy: PreferDualStack}",
+		 "default/web ClusterIP unallocated family=4 family=6"},
 		{"clusterIP: 'fd00::10', ports: [{port: 1}]}",
 		 "default/web ClusterIP ip=fd00::10 family=6 :1/TCP:0"},
 		{"clusterIP: 010.096.0.01, ports: [{port: 1}]}",

@@ -7,19 +7,8 @@ static struct recorder recorder;
 /* Tests run from the top of the tree. */
 static void open_folder(const char *path)
 {
-	const struct source_events events = {
-		.put_service = recorder_put_service,
-		.remove_service = recorder_remove_service,
-		.put_slice = recorder_put_slice,
-		.remove_slice = recorder_remove_slice,
-		.set_node = recorder_set_node,
-		.rejected = recorder_rejected,
-		.synced = recorder_synced,
-		.arg = &recorder,
-	};
-
 	cr_assert_eq(strings_new(&recorder.pool), 0);
-	cr_assert_eq(manifests_new(&path, 1, "n1", recorder.pool, &events, &recorder.manifests), 0);
+	recorder_use_path(&recorder, path);
 }
 
 static void close_folder(void)

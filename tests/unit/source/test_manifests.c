@@ -274,19 +274,24 @@ Test(manifests, only_the_own_node_counts)
 
 Test(manifests, a_Service_without_address_is_pointed_out)
 {
-	recorder_write(&recorder, "a.yaml",
-		       "kind: Service\nmetadata: {name: web}\nspec:\n  type: NodePort\n  ports: "
-		       "[{port: 80, nodePort: 30123}]\n---\nkind: Service\nmetadata: {name: h}\n"
-		       "spec: {clusterIP: None}\n---\nkind: Service\nmetadata: {name: x}\nspec: "
-		       "{type: ExternalName, externalName: a.example}\n");
+	recorder_write(
+		&recorder, "a.yaml",
+		"kind: Service\nmetadata: {name: web}\nspec:\n  type: NodePort\n  ports: "
+		"[{port: 80, nodePort: 30123}]\n---\nkind: Service\nmetadata: {name: h}\n"
+		"spec: {clusterIP: None}\n---\nkind: Service\nmetadata: {name: x}\nspec: "
+		"{type: ExternalName, externalName: a.example}\n---\nkind: Service\nmetadata: "
+		"{name: in}\nspec: {ports: [{port: 80}]}\n");
 	EXPECT_LOAD(
 		&recorder,
-		"rejected a.yaml:4 [Service default/web] spec.clusterIP is missing: without an "
+		"rejected a.yaml:4 [Service default/web] spec.clusterIP is missing, and no API "
+		"server allocates one here: served on its other addresses only\n"
+		"rejected a.yaml:17 [Service default/in] spec.clusterIP is missing: without an "
 		"API server nothing allocates it, and without it the Service is not served; add "
 		"one\n"
-		"+service default/web headless :80\n"
+		"+service default/web unallocated :80\n"
 		"+service default/h headless\n"
-		"+service default/x headless\nsynced\n");
+		"+service default/x headless\n"
+		"+service default/in unallocated :80\nsynced\n");
 	cr_expect_eq(manifests_n_rejected(recorder.manifests), 0, "it follows the rules");
 }
 
@@ -298,7 +303,7 @@ Test(manifests, a_file_that_cannot_be_read_keeps_its_objects)
 	EXPECT_LOAD(&recorder, "+service default/a 10.96.0.1 :80\nsynced\n");
 	/* root reads all; a file that is too large is as good */
 	snprintf(path, sizeof(path), "%s/a.yaml", recorder.folder);
-	cr_assert_eq(truncate(path, 1l << 30), 0);
+	cr_assert_eq(truncate(path, 1L << 30), 0);
 	EXPECT_LOAD(&recorder, "rejected a.yaml [] the file is too large\nsynced\n");
 	cr_expect_eq(manifests_n_rejected(recorder.manifests), 1);
 	EXPECT_LOAD(&recorder, "synced\n");

@@ -58,7 +58,7 @@ static void parse(struct result *result, const char *text)
 		.arg = result,
 	};
 
-	*result = (struct result){0};
+	*result = (struct result){};
 	cr_assert_eq(yaml_parse(text, strlen(text), &events), 0);
 }
 
@@ -282,30 +282,30 @@ Test(yaml, each_value_knows_its_line)
 	}
 }
 
-/* Lists in lists; the last is empty. */
-static char *nested(int levels)
+/* Lists in lists; the last is empty. @text: room for 2 * levels + 4. */
+static void write_nested(char *text, size_t levels)
 {
-	char *text = calloc(1, (size_t)levels * 2 + 8);
+	char *at = stpcpy(text, "a: ");
 
-	cr_assert_not_null(text);
-	strcpy(text, "a: ");
-	memset(text + 3, '[', (size_t)levels);
-	memset(text + 3 + levels, ']', (size_t)levels);
-	return text;
+	memset(at, '[', levels);
+	memset(at + levels, ']', levels);
+	at[2 * levels] = '\0';
 }
 
 Test(yaml, depth_is_limited)
 {
-	_free_ char *deepest = nested(PARSE_MAX_DEPTH - 1), *deeper = nested(PARSE_MAX_DEPTH);
-	_free_ char *flood = calloc(1, 1000001);
+	static char flood[1000001];
+	char text[2 * PARSE_MAX_DEPTH + 4];
 	struct result result;
 
-	parse(&result, deepest);
+	write_nested(text, PARSE_MAX_DEPTH - 1);
+	parse(&result, text);
 	cr_expect_eq(result.n_objects, 1);
-	parse(&result, deeper);
+	write_nested(text, PARSE_MAX_DEPTH);
+	parse(&result, text);
+	cr_expect_eq(result.n_objects, 0);
 	cr_expect_not_null(strstr(result.text, "nested too deeply"));
-	cr_assert_not_null(flood);
-	memset(flood, '[', 1000000);
+	memset(flood, '[', sizeof(flood) - 1);
 	parse(&result, flood);
 	cr_expect_not_null(strstr(result.text, "nested too deeply"));
 }
@@ -313,15 +313,11 @@ Test(yaml, depth_is_limited)
 /* Each alias stands for a list around the one before: together they are deeper than allowed. */
 Test(yaml, aliases_do_not_hide_depth)
 {
-	char text[8192] = "a0: &a0 [x]\n";
+	char text[8192], *at = stpcpy(text, "a0: &a0 [x]\n");
 	struct result result;
 
-	for (int i = 1; i <= PARSE_MAX_DEPTH; i++) {
-		char line[64];
-
-		snprintf(line, sizeof(line), "a%d: &a%d [*a%d]\n", i, i, i - 1);
-		strcat(text, line);
-	}
+	for (int i = 1; i <= PARSE_MAX_DEPTH; i++)
+		at += sprintf(at, "a%d: &a%d [*a%d]\n", i, i, i - 1);
 	parse(&result, text);
 	cr_expect_eq(result.n_objects, 0);
 	cr_expect_not_null(strstr(result.text, "nested too deeply"));
@@ -329,16 +325,14 @@ Test(yaml, aliases_do_not_hide_depth)
 
 Test(yaml, an_alias_bomb_is_stopped)
 {
-	char text[1024] = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
+	char text[1024], *at = stpcpy(text, "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
 	struct result result;
 
 	for (int i = 1; i < 10; i++) {
-		char line[128], *at = line + snprintf(line, sizeof(line), "a%d: &a%d [", i, i);
-
+		at += sprintf(at, "a%d: &a%d [", i, i);
 		for (int j = 0; j < 10; j++)
-			at += snprintf(at, 16, "%s*a%d", j ? ", " : "", i - 1);
-		strcat(text, line);
-		strcat(text, "]\n");
+			at += sprintf(at, "*a%d, ", i - 1);
+		at = stpcpy(at, "]\n");
 	}
 	parse(&result, text);
 	cr_expect_eq(result.n_objects, 0);
@@ -354,7 +348,7 @@ static char *many_values(size_t n)
 	at = stpcpy(at, "a: [");
 	for (size_t i = 0; i < n; i++)
 		at = stpcpy(at, "1,");
-	strcpy(at, "]");
+	stpcpy(at, "]");
 	return text;
 }
 
@@ -388,7 +382,7 @@ Test(yaml, many_names_are_compared_quickly)
 Test(yaml, a_callback_can_end_it)
 {
 	static const char text[] = "a: 1\n---\nb: 2";
-	struct result result = {0};
+	struct result result = {};
 	const struct parse_events events = {
 		.object = add_object, .error = add_error, .arg = &result};
 	const struct parse_events failing = {.object = find_line, .arg = (size_t[3]){0}};
