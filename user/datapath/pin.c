@@ -57,8 +57,9 @@ static int check_bpffs(const char *pin_dir, struct datapath_error *ret_error)
 		return error_set(ret_error, -ENOTSUP,
 				 "no bpffs on " BPFFS ": run: mount -t bpf bpf " BPFFS);
 	return error_set(ret_error, -ENOTSUP,
-			 "%s is not on a bpffs: run: mkdir -p %s && mount -t bpf bpf %s", pin_dir,
-			 parent, parent);
+			 "%s is not on a bpffs: choose a --pin-dir below one, such as "
+			 "/sys/fs/bpf/svcbpf, or mount one there: mount -t bpf bpf DIR",
+			 pin_dir);
 }
 
 /* Makes @path and what is missing above it. Return: 0 or negative errno. */
