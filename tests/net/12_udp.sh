@@ -5,18 +5,19 @@ set -euo pipefail
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-n=30
-vips=() vips6=() mixed=() listen=()
+n=$((6 + $(t_scaled 24))) n_connects=$(t_scaled 200)
+addresses=() vips=() vips6=() mixed=() listen=()
 for i in $(seq $n); do
-	t_addresses "10.244.$i.1" "10.244.$i.2" "fd00:244:$i::1"
+	addresses+=("10.244.$i.1" "10.244.$i.2" "fd00:244:$i::1")
 	listen+=("10.244.$i.1:53" "10.244.$i.2:53" "[fd00:244:$i::1]:53")
 	t_service "dns$i" ip="10.96.1.$i,fd00:96::$i" port=53 target=53 proto=UDP \
 		backends="10.244.$i.1,10.244.$i.2,fd00:244:$i::1"
 	vips+=("10.96.1.$i:53=10.244.$i.")
 	vips6+=("[fd00:96::$i]:53=[fd00:244:$i::")
 done
+t_addresses "${addresses[@]}"
 t_answer "${listen[@]}"
-mixed=("${vips[@]:0:3}" 10.244.30.1:53=10.244.30.1)
+mixed=("${vips[@]:0:3}" "10.244.$n.1:53=10.244.$n.1")
 t_start_agent
 t_sync
 
@@ -39,17 +40,17 @@ run "a backend dialled directly among VIPs shows itself" "${mixed[@]}"
 report=$(t_in "$T_TOOLS/udpvips" -n 5 -c "${vips[@]}" || :)
 t_is "one socket that connects to one VIP after the other" \
 	"$(t_json '[d[k] for k in ("received", "wrongSource", "wrongBackend", "lost")]' <<<"$report")" "[$((5 * n)), 0, 0, 0]"
-t_is "a new socket each time: connected" "$(t_in "$T_TOOLS/connloop" -U -n 200 "${vips[0]}" | t_json 'd["ok"]')" 200
-t_is "a new socket each time: sendto" "$(t_in "$T_TOOLS/connloop" -u -n 200 "${vips[0]}" | t_json 'd["ok"]')" 200
+t_is "a new socket each time: connected" "$(t_in "$T_TOOLS/connloop" -U -n "$n_connects" "${vips[0]}" | t_json 'd["ok"]')" "$n_connects"
+t_is "a new socket each time: sendto" "$(t_in "$T_TOOLS/connloop" -u -n "$n_connects" "${vips[0]}" | t_json 'd["ok"]')" "$n_connects"
 t_is "new sockets use all backends" \
-	"$(t_in "$T_TOOLS/connloop" -u -n 200 "${vips[0]}" | t_json 'len(d["backends"])')" 2
+	"$(t_in "$T_TOOLS/connloop" -u -n "$n_connects" "${vips[0]}" | t_json 'len(d["backends"])')" 2
 
 backend() { t_json 'd["backends"]["10.96.1.1:53"] or d["error"]'; }
 t_ask sticky "$T_TOOLS/udpvips" -i "${vips[0]}"
 first=$(t_round sticky | backend)
-same=yes
-for _ in $(seq 20); do [ "$(t_round sticky | backend)" = "$first" ] || same=no; done
-t_is "an unconnected socket keeps its backend for 20 rounds" $same yes
+rounds=$(for _ in $(seq 20); do t_round sticky; done)
+t_is "an unconnected socket keeps its backend for 20 rounds" \
+	"$(grep -c "\"10.96.1.1:53\": \"$first\"" <<<"$rounds")" 20
 left=10.244.1.1
 [ "$first" != 10.244.1.1:53 ] || left=10.244.1.2
 t_service dns1 ip=10.96.1.1,fd00:96::1 port=53 target=53 proto=UDP backends="$left"

@@ -201,10 +201,10 @@ t_addresses() {
 	local address
 	for address; do
 		case $address in
-		*:*) ip addr add "$address/128" dev lo nodad ;;
-		*) ip addr add "$address/32" dev lo ;;
+		*:*) echo "addr add $address/128 dev lo nodad" ;;
+		*) echo "addr add $address/32 dev lo" ;;
 		esac
-	done
+	done | ip -batch -
 }
 
 # t_answer ADDRESS:PORT... - start the backends; "-H" first: HTTP. Sets t_answer_pid.
@@ -267,7 +267,7 @@ t_name_in_pod() {
 # t_has_loopback_nodeports - whether NodePorts answer on this node's loopback: the agent must learn
 # which network namespace is its own. Without that, they do in the machine's first one only.
 t_has_loopback_nodeports() {
-	[ -n "${t_netns_cookie:-}" ] || t_netns_cookie=$(python3 -c '
+	[ -n "${t_netns_cookie:-}" ] || t_netns_cookie=$(python3 -IS -c '
 import socket
 try: socket.socket().getsockopt(socket.SOL_SOCKET, 71, 8) # SO_NETNS_COOKIE
 except OSError: print("no")
@@ -304,7 +304,7 @@ t_refused() {
 }
 
 # t_json EXPRESSION - of the JSON object on standard input, "d"; Python.
-t_json() { python3 -c "import json,sys; d = json.load(sys.stdin); print($1)"; }
+t_json() { python3 -IS -c "import json,sys; d = json.load(sys.stdin); print($1)"; }
 
 # t_ask NAME COMMAND... - start a client that answers each line on its input with one (udpvips -i),
 # in the cgroup; t_round NAME has it do a round, and gives its line.

@@ -73,6 +73,23 @@ static void process(struct node_addresses *addresses)
 	cr_assert_eq(node_addresses_process(addresses), 0);
 }
 
+/* The kernel finishes duplicate address detection by a worker: process until the set is this one.
+ */
+static void assert_set_soon(struct node_addresses *addresses, const char *expected)
+{
+	struct pollfd fd = {.fd = node_addresses_fd(addresses), .events = POLLIN};
+	char text[4096] = "";
+	const struct addr *addrs;
+	size_t n;
+
+	while (strcmp(text, expected) != 0) {
+		cr_assert_eq(poll(&fd, 1, 5000), 1, "still %s", text);
+		cr_assert_eq(node_addresses_process(addresses), 0);
+		addrs = node_addresses_get(addresses, &n);
+		format_set(addrs, n, text, sizeof(text));
+	}
+}
+
 /* lo, and a pair of interfaces: node0 with addresses of both families, node1 without. */
 static void setup(void)
 {
@@ -155,8 +172,7 @@ Test(node_addresses, primary_is_first_of_each_family_if_local)
 	cr_assert_eq(node_addresses_set_primary(addresses, addrs, 1), 0);
 	assert_set(addresses, "");
 	run("ip addr add 203.0.113.9/32 dev node1");
-	process(addresses);
-	assert_set(addresses, "203.0.113.9");
+	assert_set_soon(addresses, "203.0.113.9");
 
 	addr_parse("127.0.0.1", &addrs[0]);
 	cr_assert_eq(node_addresses_set_primary(addresses, addrs, 1), 0);
@@ -173,14 +189,11 @@ Test(node_addresses, primary_falls_back_to_default_route)
 	assert_set(addresses, "192.0.2.1");
 	run("ip route add default dev node1 metric 1");
 	run("ip -6 route add default dev node0");
-	process(addresses);
-	assert_set(addresses, "192.0.2.1 2001:db8::1");
+	assert_set_soon(addresses, "192.0.2.1 2001:db8::1");
 	run("ip route del default via 192.0.2.254");
-	process(addresses);
-	assert_set(addresses, "198.51.100.1 2001:db8::1");
+	assert_set_soon(addresses, "198.51.100.1 2001:db8::1");
 	run("ip link set node1 down");
-	process(addresses);
-	assert_set(addresses, "2001:db8::1");
+	assert_set_soon(addresses, "2001:db8::1");
 	node_addresses_free(addresses);
 }
 
@@ -211,8 +224,7 @@ Test(node_addresses, tentative_addresses_wait)
 	run("ip addr add 2001:db8::9/64 dev node0");
 	run("ip -6 addr show dev node0 tentative | grep -q 2001:db8::9");
 	run("ip addr add 2001:db8::8/64 dev node0 nodad");
-	process(addresses);
-	assert_set(addresses, "2001:db8::1 2001:db8::8");
+	assert_set_soon(addresses, "2001:db8::1 2001:db8::8");
 	node_addresses_free(addresses);
 }
 
@@ -229,8 +241,8 @@ Test(node_addresses, overflow_reads_everything_anew)
 	/* the column "Drops" tells that the kernel has really lost messages */
 	run("awk 'NR > 1 && $9 > 0 { n++ } END { exit !n }' /proc/net/netlink");
 	run("ip addr add 10.0.1.1/32 dev node0");
-	process(addresses);
-	assert_set(addresses, "10.0.0.1 10.0.1.1 127.0.0.1 192.0.2.1 198.51.100.1 ::1 2001:db8::1");
+	assert_set_soon(addresses,
+			"10.0.0.1 10.0.1.1 127.0.0.1 192.0.2.1 198.51.100.1 ::1 2001:db8::1");
 	node_addresses_free(addresses);
 }
 
