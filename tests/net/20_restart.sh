@@ -37,19 +37,17 @@ end_loop() { # NAME LEAST-CONNECTS
 	[ "$(t_json 'd["ok"]' <<<"$report")" = "$n" ] || t_diag "$report"
 }
 
-program_ids() { "$BPFTOOL" cgroup show "$T_CGROUP" | awk '$1 ~ /^[0-9]+$/ { print $1 }' | sort; }
+start_loop TCP -r "$(t_scaled 1500)"
+start_loop UDP -u -r "$(t_scaled 500)"
 
-start_loop TCP -r 1500
-start_loop UDP -u -r 500
-
-before=$(program_ids)
+before=$(t_attached)
 for i in 1 2 3; do
 	t_stop_agent KILL
-	t_is "killed, round $i: the programs stay" "$(program_ids | wc -l)" "$(wc -l <<<"$before")"
+	t_is "killed, round $i: the programs stay" "$(t_attached | wc -l)" "$(wc -l <<<"$before")"
 	t_start_agent
 	t_ok "started again, round $i: the programs are new ones, swapped in place" \
-		[ "$(program_ids)" != "$before" ]
-	before=$(program_ids)
+		[ "$(t_attached)" != "$before" ]
+	before=$(t_attached)
 done
 t_stop_agent TERM
 t_is "SIGTERM: exit status 0" "$t_agent_status" 0

@@ -19,7 +19,7 @@ t_is "... in one line" "$(wc -l <<<"$message")" 1
 t_is "... and changes nothing" "$(t_name 10.96.0.10:80)" 10.244.0.1:8080
 
 t_stop_agent
-programs=$("$BPFTOOL" -j cgroup show "$T_CGROUP" | t_json '" ".join(str(p["id"]) for p in d)')
+programs=$(t_attached | xargs)
 maps=$(for id in $programs; do "$BPFTOOL" -j prog show id "$id"; done |
 	python3 -c 'import json,sys
 d = json.JSONDecoder(); text = sys.stdin.read().strip(); ids = set()
@@ -32,7 +32,7 @@ t_ok "there is something to clean up: $(wc -w <<<"$programs") programs, $(wc -w 
 t_is "still translated while no agent runs" "$(t_name 10.96.0.10:80)" 10.244.0.1:8080
 
 t_ok "cleanup" "$SVCBPF" cleanup --pin-dir "$T_PINS"
-t_is "no program on the cgroup" "$("$BPFTOOL" cgroup show "$T_CGROUP")" ""
+t_is "no program on the cgroup" "$(t_attached)" ""
 gone() { # TYPE IDS...
 	local type=$1 id
 	shift

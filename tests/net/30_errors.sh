@@ -118,9 +118,9 @@ rm "$T_MANIFESTS/big.yaml"
 
 # ------------------------------------------------------------------ a foreign exclusive program
 if t_ok_output=$("$T_TOOLS/foreign" "$T_CGROUP" 2>&1); then
+	attached=$(t_attached)
 	one_line "a foreign exclusive program on the cgroup" 1 'program|exclusive' run_once
-	t_is "... which leaves nothing half attached" \
-		"$("$BPFTOOL" -j cgroup show "$T_CGROUP" | t_json 'len(d)')" 1
+	t_is "... which leaves nothing half attached" "$(t_attached)" "$attached"
 else
 	t_skip "a foreign exclusive program on the cgroup" "$t_ok_output"
 fi

@@ -421,6 +421,18 @@ t_stop_agent() {
 	wait "$t_agent_pid" 2>/dev/null || t_agent_status=$?
 }
 
+# t_attached - the ids of the programs on the cgroup, one a line, sorted. bpftool 7.1 cannot ask a
+# kernel before 6.0 (E2BIG: it wants attach flags); the links, which it can list, are what is ours.
+t_attached() {
+	local shown
+	if shown=$("$BPFTOOL" cgroup show "$T_CGROUP" 2>/dev/null); then
+		awk '$1 ~ /^[0-9]+$/ { print $1 }' <<<"$shown" | sort
+	else
+		"$BPFTOOL" -j link show | t_json "'\n'.join(str(l['prog_id']) for l in d
+			if l.get('cgroup_id') == $(stat -c %i "$T_CGROUP"))" | sort
+	fi
+}
+
 t_dump() { "$SVCBPF" dump --pin-dir "$T_PINS" "$@"; }
 t_plan() { "$SVCBPF" plan --manifests "$T_MANIFESTS" "$@"; }
 

@@ -10,6 +10,7 @@
 #include "source/manifest_text.h"
 #include "source/text_hash.h"
 #include "util/cleanup.h"
+#include "util/table.h"
 
 /*
  * File times advance by the tick of the kernel, 1 to 10 ms: two changes within this time can look
@@ -19,14 +20,17 @@
 #define NS_PER_S  1000000000ll
 #define WHERE_MAX 4200
 
-int manifest_file_new(const char *path, struct manifest_file **ret)
+int manifest_file_add(struct manifest_file **table, const char *path, struct manifest_file **ret)
 {
 	struct manifest_file *file = calloc(1, sizeof(*file));
 
 	if (!file)
 		return -ENOMEM;
 	file->path = strdup(path);
-	if (!file->path) {
+	if (file->path)
+		HASH_ADD_KEYPTR(hh, *table, file->path, strlen(file->path), file);
+	if (!TABLE_HAS(file)) {
+		free(file->path);
 		free(file);
 		return -ENOMEM;
 	}

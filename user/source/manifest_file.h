@@ -61,10 +61,15 @@ struct manifest_context {
 	const struct source_events *events;
 };
 
-/** manifest_file_new() - a file that was not read yet. @path: copied. Return: 0 or -ENOMEM. */
-int manifest_file_new(const char *path, struct manifest_file **ret);
+/**
+ * manifest_file_add() - put a file that was not read yet into a table of files by path.
+ * @path: copied; not in the table.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int manifest_file_add(struct manifest_file **table, const char *path, struct manifest_file **ret);
 
-/** manifest_file_free() - free it and its entries; NULL is fine. */
+/** manifest_file_free() - free it, which is in no table any more, and its entries; NULL is fine. */
 void manifest_file_free(struct objects *objects, struct manifest_file *file);
 
 /** manifest_file_is_current() - whether the file still is as it was read. @st: of stat(2). */

@@ -88,19 +88,10 @@ static int scan(struct manifests *manifests, struct folder_list *list)
 static int get_file(struct manifests *manifests, const char *path, struct manifest_file **ret)
 {
 	struct manifest_file *file;
-	int r;
 
 	HASH_FIND_STR(manifests->by_path, path, file);
-	if (!file) {
-		r = manifest_file_new(path, &file);
-		if (r < 0)
-			return r;
-		HASH_ADD_KEYPTR(hh, manifests->by_path, file->path, strlen(file->path), file);
-		if (!TABLE_HAS(file)) {
-			manifest_file_free(&manifests->objects, file);
-			return -ENOMEM;
-		}
-	}
+	if (!file)
+		return manifest_file_add(&manifests->by_path, path, ret);
 	*ret = file;
 	return 0;
 }
