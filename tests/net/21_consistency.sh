@@ -33,12 +33,13 @@ for i in 1 2 3 4; do steady+=("10.96.0.$i:80=10.244.$i."); done
 for i in 5 6 7 8; do changing+=("10.96.0.$i:80=10.244.$i.?"); done
 t_exec "$T_TOOLS/connloop" -n 100000000 -d 200 "${steady[@]}" "${changing[@]}" >"$T_DIR/tcp" 2>&1 &
 loops[tcp]=$!
-t_exec "$T_TOOLS/connloop" -u -n 100000000 -d 200 -r 3000 "${steady[@]}" "${changing[@]}" >"$T_DIR/udp" 2>&1 &
+t_exec "$T_TOOLS/connloop" -u -n 100000000 -d 200 -r "$(t_scaled 3000)" "${steady[@]}" "${changing[@]}" >"$T_DIR/udp" 2>&1 &
 loops[udp]=$!
 
+# 60 at least: a slow machine, too, must have seen Services away.
 deadline=$(($(t_now_ms) + $(t_scaled 20000)))
 n_writes=0
-while [ "$(t_now_ms)" -lt $deadline ]; do
+while [ "$(t_now_ms)" -lt $deadline ] || [ $n_writes -lt 60 ]; do
 	i=$((RANDOM % n + 1))
 	if [ $i -gt 4 ] && [ $((RANDOM % 2)) = 0 ]; then
 		rm -f "$T_MANIFESTS/s$i.yaml"

@@ -193,18 +193,23 @@ static void judge(const struct target *target, ssize_t result, char *answer)
 		n_failed++;
 }
 
-static void connect_once(const struct target *target)
+/* Return: whether it was done; a connect that the signal to stop interrupts says nothing. */
+static bool connect_once(const struct target *target)
 {
 	int type = options.mode == MODE_TCP ? SOCK_STREAM : SOCK_DGRAM;
 	int fd = socket(target->addr.u.any.sa_family, type | SOCK_CLOEXEC, 0);
 	int64_t start_ms = tool_now_ms();
 	char answer[512];
+	ssize_t result = ask(fd, target, answer, sizeof(answer));
 
-	judge(target, ask(fd, target, answer, sizeof(answer)), answer);
-	if (tool_now_ms() - start_ms > slowest_ms)
-		slowest_ms = tool_now_ms() - start_ms;
 	if (fd >= 0)
 		close(fd);
+	if (result == -EINTR && is_stopped)
+		return false;
+	judge(target, result, answer);
+	if (tool_now_ms() - start_ms > slowest_ms)
+		slowest_ms = tool_now_ms() - start_ms;
+	return true;
 }
 
 static void pace(int64_t start_ms, long n_done)
@@ -284,7 +289,8 @@ int main(int argc, char **argv)
 	sigaction(SIGINT, &stop, NULL);
 	while (n_done < options.n_connects && !is_stopped &&
 	       tool_now_ms() - start_ms < options.duration_s * 1000) {
-		connect_once(&targets[(size_t)n_done % n_targets]);
+		if (!connect_once(&targets[(size_t)n_done % n_targets]))
+			break;
 		pace(start_ms, ++n_done);
 	}
 	printf("{\"connects\": %ld, \"ok\": %ld, \"failed\": %ld, \"untranslated\": %ld, "
