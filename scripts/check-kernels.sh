@@ -8,7 +8,7 @@
 # or was skipped above it. A 5.x kernel may skip what it lacks; on later ones a skip is a failure.
 # --allow-missing: a kernel that cannot be fetched is told, and is no failure.
 # O: the build folder, built before (make check-kernels does). Two guests run side by side: about
-# 5 minutes for two kernels on 2 cores. SVCBPF_VM_TIMEOUT: limit for a kernel, default 1200 seconds.
+# 7 minutes for two kernels on 2 cores. SVCBPF_VM_TIMEOUT: limit for a kernel, default 1200 seconds.
 # Exit: 1 when anything failed.
 set -euo pipefail
 
@@ -41,8 +41,8 @@ mkdir -p "$logs"
 #   and are updated, test_attach, test_crash, 22_cleanup and 23_dump ask for too;
 # - 24_clients: curl, Python, Go and Node make the system calls that connloop and udpvips make, but
 #   compiling the Go client takes minutes on an emulated CPU;
-# - 21_consistency: on one emulated CPU the writer and its readers hardly ever meet, and it is the
-#   test's own condition that they do.
+# - 21_consistency: on one emulated CPU the writer and its readers hardly meet: minutes for what
+#   the host shows in 20 seconds.
 guest_programs() {
 	find "$O/tests/unit/datapath" "$O/tests/bpf" -name 'test_*' -type f -executable | sort
 	find tests/net -name '[0-9]*.sh' ! -name '20_*' ! -name '24_*' | sort
