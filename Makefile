@@ -34,7 +34,7 @@ ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DSVCBPF_VERSION='"$(VERSION)"' -Iinclude
 	$(WARN) $(PKG_CFLAGS) $(SAN_FLAGS) $(CFLAGS)
 ALL_LDFLAGS := $(SAN_FLAGS) $(LDFLAGS)
 
-LAYERS := cmd source datapath model util
+LAYERS := cmd source datapath http model util
 sources = $(sort $(wildcard user/$(1)/*.c))
 objects = $(patsubst %.c,$(O)/%.o,$(filter-out user/cmd/main.c,$(sources)))
 ARCHIVES := $(LAYERS:%=$(O)/lib/%.a)
@@ -123,8 +123,8 @@ $(O)/gen/%.skel.h: $(O)/tests/bpf/%.bpf.o
 TEST_CFLAGS = $(ALL_CFLAGS) $(shell $(PKG_CONFIG) --cflags criterion 2>/dev/null) -Itests
 TEST_LIBS = $(shell $(PKG_CONFIG) --libs criterion 2>/dev/null) -lm
 
-test_layers = $(if $(filter util,$(1)),util,$(if $(filter model,$(1)),model util,$(if $(filter source,$(1)),source model util,\
-	$(if $(filter datapath,$(1)),datapath model util,$(LAYERS)))))
+test_layers = $(if $(filter util,$(1)),util,$(if $(filter http,$(1)),http util,$(if $(filter model,$(1)),model util,$(if $(filter source,$(1)),source http model util,\
+	$(if $(filter datapath,$(1)),datapath model util,$(LAYERS))))))
 
 define unit_rule
 $(O)/tests/unit/$(1)/%: tests/unit/$(1)/%.c $(patsubst %,$(O)/lib/%.a,$(call test_layers,$(1)))
