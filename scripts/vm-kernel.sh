@@ -70,7 +70,7 @@ unpack() {
 	mkdir -p "$new/lib/modules"
 	modules=$(find "$new/root" -type d -path "*/lib/modules/$version" -print -quit)
 	mv "$modules" "$new/lib/modules/"
-	image=$(find "$new/root/boot" "$new/lib/modules/$version" -name 'vmlinuz*' -print -quit)
+	image=$(find "$new/root" "$new/lib/modules/$version" -name 'vmlinuz*' -print -quit)
 	cp "$image" "$new/vmlinuz"
 	find "$new/lib/modules" -name '*.ko.xz' -exec xz -dq {} +
 	touch "$new/lib/modules/$version"/modules.{builtin,order}
