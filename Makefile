@@ -18,7 +18,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.
 Q := $(if $(filter 1,$(V)),,@)
 say = @printf '  %-8s %s\n' $(1) $(2)
 
-LIBS := libbpf libelf zlib libcurl libcjson yaml-0.1 libevent_core libevent_extra smartcols libmnl
+LIBS := libbpf libelf zlib libcurl libcjson yaml-0.1 libevent_core libevent_extra smartcols libmnl libcap
 # pkg-config names libelf and zlib itself on Debian; criterion is only asked for by the tests
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBS) 2>/dev/null)
 PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBS) 2>/dev/null) -lpthread
@@ -54,12 +54,12 @@ BENCH_TOOLS := $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(sort $(wildcard t
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all check check-unit check-bpf check-net check-kernels lint fmt install uninstall clean demo deps \
-	bench-connect bench-load help tests FORCE
+	e2e e2e-build bench-connect bench-load bench-sync help tests FORCE
 
 all: $(O)/svcbpf ## build build/svcbpf
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | sort | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | sort | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
 	@echo 'Variables: V=1 shows commands, O=DIR builds there, SAN=1 builds with ASan and UBSan (in build-san).'
 
 deps: ## install the Debian packages that building, testing and linting need
@@ -166,6 +166,12 @@ check-net: all $(NET_TOOLS) ## run the tests with real sockets only
 check-kernels: tests ## run the tests under other kernels in qemu; KERNELS="bullseye bookworm trixie sid"
 	$(Q)O=$(O) scripts/check-kernels.sh $(KERNELS)
 
+e2e: all $(NET_TOOLS) e2e-build ## run the tests against a real Kubernetes API server (root)
+	$(Q)O=$(O) TIMEOUT_S=$(or $(TIMEOUT_S),600) tests/run.sh e2e
+
+e2e-build: ## build etcd and the API server for them: minutes the first time, kept in ~/.cache
+	$(Q)tests/e2e/build.sh > /dev/null
+
 lint: $(O)/gen/vmlinux.h $(SKELETONS) $(BPF_PROBES) ## static checks; CHECKS="format clang_tidy" runs only these
 	$(Q)O=$(O) ALL_CFLAGS="$(subst ",\",$(ALL_CFLAGS))" BPF_CFLAGS="$(BPF_CFLAGS)" scripts/lint.sh $(CHECKS)
 
@@ -180,6 +186,9 @@ bench-connect: all $(BENCH_TOOLS) ## cost of the socket programs, and of connect
 
 bench-load: all ## load time, memory and time of one change, 10,000 Services x 25 endpoints
 	$(Q)python3 tests/bench/load.py $(O)/svcbpf
+
+bench-sync: all $(NET_TOOLS) e2e-build ## the same with a real API server; SERVICES=10000 ENDPOINTS=25 CHANGES=50
+	$(Q)O=$(O) tests/bench/sync.sh $(or $(SERVICES),10000) $(or $(ENDPOINTS),25) $(or $(CHANGES),50)
 
 install: all ## install the binary, man page and completion under PREFIX
 	install -D -m 0755 $(O)/svcbpf $(DESTDIR)$(SBINDIR)/svcbpf

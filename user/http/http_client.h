@@ -33,12 +33,15 @@ struct http_tls {
  * @method: NULL: GET.
  * @headers: "Name: value", NULL-terminated; may be NULL.
  * @body: NULL: none.
- * @proxy_url: NULL: what the environment says (https_proxy, no_proxy); "": none.
+ * @proxy_url: NULL: what the environment says (https_proxy, no_proxy); "": none. With a
+ *	@tls->server_name no_proxy is compared with that name.
  * @tls: NULL: as zero.
  * @timeout_s: of the whole; 0: none.
- * @silence_s: without one byte for so long the request fails with -ETIMEDOUT; 0: may be silent.
- * @is_fresh: use no connection that is there already (after a failure: curl would put the next
- *	request on the same dead HTTP/2 connection).
+ * @silence_s: without one byte for so long (and up to 7 s more: libcurl looks at the average of
+ *	some seconds) the request fails with -ETIMEDOUT, and its connection is closed for all who
+ *use it; 0: may be silent.
+ * @is_fresh: use no connection and no address that is known already (after a failure: curl would
+ *	put the next request on the same dead HTTP/2 connection).
  */
 struct http_params {
 	const char *method;
@@ -57,7 +60,8 @@ struct http_params {
  * struct http_result - how a request ended.
  * @error: 0: a whole answer came, whatever its status; -ECONNREFUSED, -ETIMEDOUT, -EPIPE (cut in
  *	the middle), -EPROTO, -EKEYREJECTED (the server's certificate, or ours at the server) ...;
- *or what the body callback returned.
+ *	-EHOSTUNREACH (no such name, too), -EINVAL (a certificate or key that cannot be used); or
+ *	what the body callback returned.
  * @status: of the answer; 0 when there was none.
  * @retry_after_s: of the Retry-After header; -1: none.
  * @text: one line: of a failure, what the transport says; of a status other than 2xx, the beginning
@@ -90,8 +94,22 @@ struct http_events {
  */
 int http_client_new(struct event_base *base, const char *user_agent, struct http_client **ret);
 
-/** http_client_free() - cancel all requests and free; NULL is fine. */
+/** http_client_free() - cancel all requests and free; NULL is fine. Not inside a callback. */
 void http_client_free(struct http_client *client);
+
+/**
+ * http_client_set_mark() - the SO_MARK of connections made from now on; 0: none.
+ * Without CAP_NET_ADMIN connections carry none, and nothing is said about it.
+ */
+void http_client_set_mark(struct http_client *client, uint32_t mark);
+
+/**
+ * http_url_check() - whether this is a URL that requests can begin with: http or https, a host,
+ * perhaps a port and a path; no user name, no query, no fragment.
+ * @ret_text: filled in on -EINVAL: what is wrong with it, static.
+ * Return: 0; -EINVAL; -ENOMEM.
+ */
+int http_url_check(const char *url, const char **ret_text);
 
 /**
  * http_request_start() - begin a request; nothing is told before the event loop runs.

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Small HTTP/1.1 servers on an event loop: libevent's evhttp with limits. */
+/*
+ * Small HTTP/1.1 servers on an event loop: libevent's evhttp with limits. The process must ignore
+ * SIGPIPE: a client may leave before it has read its answer.
+ */
 #ifndef SVCBPF_HTTP_HTTP_SERVER_H
 #define SVCBPF_HTTP_HTTP_SERVER_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "util/addr.h"
+#include "http/http_bind.h"
 
-struct event_base;
 struct evbuffer;
+struct http_connections;
 struct http_server;
 
 /**
@@ -27,7 +29,7 @@ struct http_answer {
 };
 
 /**
- * struct http_route - one path. @path: NULL, in the last one: every other path and method.
+ * struct http_route - one path. @path: NULL, in the last one: every other path, and every method.
  * Without such a route other paths are 404, and methods but GET and HEAD are 405.
  */
 struct http_route {
@@ -35,18 +37,24 @@ struct http_route {
 	void (*handle)(void *arg, struct http_answer *answer);
 };
 
+/** struct http_routes - all of a server; @arg is given to every handler. */
+struct http_routes {
+	const struct http_route *routes;
+	size_t n_routes;
+	void *arg;
+};
+
 /**
- * http_server_new() - listen, and answer from the event loop.
- * @addr, @port: host order; port 0: any free one.  @addr of family IPv6: IPv6 only.
- * @routes: borrowed, must outlive the server; @n_routes of them.
+ * http_server_new() - listen, and answer from the event loop of @connections.
+ * @connections: its connections are among these, with their limits; borrowed.
+ * @routes: copied, but the array of routes, which must outlive the server.
  *
- * All answers carry X-Content-Type-Options: nosniff. Idle and slow connections are closed after 10
- * s; headers, bodies and connections are limited. Return: 0; -EADDRINUSE, -EADDRNOTAVAIL, -EACCES
- * ...; -ENOMEM. Free with http_server_free().
+ * What handlers answer carries X-Content-Type-Options: nosniff; HEAD gives the headers alone. A
+ * request of more than 8 KB is 400, one with a body 413: none is ever read.
+ * Return: 0; -ENOMEM; errors of http_bind_listen(). Free with http_server_free().
  */
-int http_server_new(struct event_base *base, const struct addr *addr, uint16_t port,
-		    const struct http_route *routes, size_t n_routes, void *arg,
-		    struct http_server **ret);
+int http_server_new(struct http_connections *connections, const struct http_bind *bind,
+		    const struct http_routes *routes, struct http_server **ret);
 
 /** http_server_port() - the port it listens on, host order. */
 uint16_t http_server_port(const struct http_server *server);
