@@ -123,6 +123,7 @@ void model_free(struct model *model)
 		service_entry_free(model, service);
 	claims_free(model->claims);
 	endpoint_set_fini(&model->set);
+	k8s_node_free(model->pool, model->node);
 	strings_put(model->pool, model->node_name);
 	strings_put(model->pool, model->zone);
 	free(model);
@@ -339,9 +340,12 @@ int model_set_node(struct model *model, struct k8s_node *node)
 	const char *zone = strings_get(model->pool, node && node->zone ? node->zone : "");
 	struct service_entry *entry, *next;
 
-	k8s_node_free(model->pool, node);
-	if (!zone)
+	if (!zone) {
+		k8s_node_free(model->pool, node);
 		return -ENOMEM;
+	}
+	k8s_node_free(model->pool, model->node);
+	model->node = node;
 	if (zone != model->zone) {
 		HASH_ITER(hh, model->services, entry, next) {
 			if (entry->service && service_has_hints(entry))
@@ -351,6 +355,35 @@ int model_set_node(struct model *model, struct k8s_node *node)
 	strings_put(model->pool, model->zone);
 	model->zone = zone;
 	return 0;
+}
+
+const struct k8s_node *model_node(const struct model *model)
+{
+	return model->node;
+}
+
+int model_for_each_service(const struct model *model,
+			   int (*fn)(void *arg, const struct k8s_service *service), void *arg)
+{
+	const struct service_entry *entry;
+	int r = 0;
+
+	for (entry = model->services; r >= 0 && entry; entry = entry->hh.next)
+		if (entry->service)
+			r = fn(arg, entry->service);
+	return r < 0 ? r : 0;
+}
+
+int model_for_each_slice(const struct model *model,
+			 int (*fn)(void *arg, const struct k8s_slice *slice), void *arg)
+{
+	const struct slice_entry *entry;
+	int r = 0;
+
+	for (entry = model->slices; r >= 0 && entry; entry = entry->hh.next)
+		if (entry->slice)
+			r = fn(arg, entry->slice);
+	return r < 0 ? r : 0;
 }
 
 const char *model_node_name(const struct model *model)

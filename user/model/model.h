@@ -46,6 +46,21 @@ int model_remove_slice(struct model *model, const char *namespace, const char *n
  */
 int model_set_node(struct model *model, struct k8s_node *node);
 
+/** model_node() - this node's object, borrowed until the next model_set_node(); NULL: unknown. */
+const struct k8s_node *model_node(const struct model *model);
+
+/**
+ * model_for_each_service() - all Services that were put, in no particular order.
+ * @fn: @service is borrowed; a negative return ends the walk.
+ * Return: 0; what @fn returned.
+ */
+int model_for_each_service(const struct model *model,
+			   int (*fn)(void *arg, const struct k8s_service *service), void *arg);
+
+/** model_for_each_slice() - the same for the slices that count (R2, R6). */
+int model_for_each_slice(const struct model *model,
+			 int (*fn)(void *arg, const struct k8s_slice *slice), void *arg);
+
 /** model_node_name() - the node's name as used for R9, borrowed. */
 const char *model_node_name(const struct model *model);
 

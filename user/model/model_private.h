@@ -63,6 +63,7 @@ struct service_entry {
 
 /**
  * struct model - see model.h.
+ * @node: this node's object; NULL: unknown.
  * @dirty: utlist of entries to compute.
  * @troubled: utlist of entries with problems.
  * @dead, @n_dead, @dead_capacity: service ports told as old, kept until the next model_commit().
@@ -72,6 +73,7 @@ struct model {
 	struct strings *pool;
 	const char *node_name;
 	const char *zone;
+	struct k8s_node *node;
 	struct service_entry *services;
 	struct slice_entry *slices;
 	struct claims *claims;
