@@ -18,7 +18,7 @@ struct kubeconfig;
  * struct api_params - one call; borrowed for api_call_start() only.
  * @path: with its query: "/api/v1/services?limit=500".
  * @method, @body, @body_len, @timeout_s, @silence_s, @is_fresh: as in struct http_params; a body is
- *	JSON.
+ *	JSON, with PATCH a JSON merge patch (RFC 7386).
  */
 struct api_params {
 	const char *method;
@@ -32,7 +32,7 @@ struct api_params {
 
 /**
  * api_new() - a client of the API servers of @config.
- * @config: taken over.
+ * @config: taken over, also on failure.
  * @version: for the User-Agent "svcbpf/VERSION".
  *
  * Warnings that the operator must see (insecure-skip-tls-verify, a token that a plain http URL
@@ -42,8 +42,11 @@ struct api_params {
 int api_new(struct event_base *base, struct kubeconfig *config, const char *version,
 	    void (*warn)(void *arg, const char *text), void *arg, struct api **ret);
 
-/** api_free() - cancel all calls and free; NULL is fine. */
+/** api_free() - cancel all calls and free; NULL is fine. Not inside a callback. */
 void api_free(struct api *api);
+
+/** api_set_mark() - as http_client_set_mark(); before the first call. */
+void api_set_mark(struct api *api, uint32_t mark);
 
 /**
  * api_call_start() - begin a call. @events: as for an HTTP request.

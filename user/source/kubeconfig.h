@@ -6,12 +6,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/** struct kubeconfig_exec - users[].user.exec: a program that prints an ExecCredential. Owned. */
+/**
+ * struct kubeconfig_exec - users[].user.exec: a program that prints an ExecCredential. All owned.
+ * @api_version: that it must answer in.
+ * @install_hint: what to tell when it is not there; NULL.
+ * @cluster_config: JSON from the cluster's extension "client.authentication.k8s.io/exec"; NULL.
+ * @provides_cluster_info: it is told about the cluster.
+ */
 struct kubeconfig_exec {
 	char **argv; /* NULL-terminated */
 	char **env;  /* "NAME=value", NULL-terminated; on top of ours */
 	char *api_version;
 	char *install_hint;
+	char *cluster_config;
 	bool provides_cluster_info;
 };
 
@@ -20,10 +27,10 @@ struct kubeconfig_exec {
  * @path: where it was read, for messages; "the service account of this pod".
  * @servers: URLs without a / at the end, tried in turn.
  * @ca_pem, @cert_pem, @key_pem: NULL: none.  @token: a fixed one; NULL.
- * @token_file: read again when it changes; NULL.
+ * @token_file: read again when it changes, goes before @token; NULL.
  * @username, @password: basic authentication; NULL.
  * @proxy_url: NULL: as the environment says.
- * @exec: NULL: none.
+ * @exec: NULL: none. As in client-go it is not run when there is another way to authenticate.
  */
 struct kubeconfig {
 	char *path;

@@ -34,8 +34,8 @@ enum kubernetes_watch_state {
  * @resource_version: what is known, borrowed; "" before the first list.
  * @n_objects: known now.
  * @contact_ms: CLOCK_MONOTONIC of the last byte from the server (answers with an error do not
- *	count); 0: never.
- * @n_lists, @n_watches, @n_events, @n_failures: since the start.
+ *	count); 0: never. A watch that is well tells something every minute.
+ * @n_lists, @n_watches, @n_failures: since the start; @n_events: changes that watches told.
  * @last_error: one line, borrowed; "" while all is well.
  */
 struct kubernetes_watch {
@@ -88,12 +88,16 @@ int kubernetes_start(struct kubernetes *kubernetes);
 /**
  * kubernetes_restore() - where to tell a saved state, instead of to the receiver itself: what is
  * told there goes on to the receiver and is remembered, so that the first complete list removes
- * what is gone meanwhile. Good before the first synced() only; its synced() may be called once.
+ * what is gone meanwhile. What the server has told already is newer, and stays. Good before the
+ * first synced() only; its synced() may be called once.
  * Return: the callbacks, borrowed.
  */
 const struct source_events *kubernetes_restore(struct kubernetes *kubernetes);
 
-/** kubernetes_is_synced() - whether all three were listed completely. */
+/**
+ * kubernetes_is_synced() - whether Services and EndpointSlices were listed completely, and the Node
+ * was found, is not there, or may not be read (after two seconds of that it is done without).
+ */
 bool kubernetes_is_synced(const struct kubernetes *kubernetes);
 
 /** kubernetes_watch() - one reflector. @ret: strings borrowed until the event loop runs again. */

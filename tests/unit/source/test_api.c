@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls to API servers: credentials that change, servers that fail. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include "source/api.h"
+#include "source/kubeconfig.h"
+#include "unit/http/asking.h"
+#include "unit/http/fake_server.h"
+#include "unit/http/tls_server.h"
+
+#define OK_ANSWER     "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+#define DENIED_ANSWER "HTTP/1.1 401 Unauthorized\r\nContent-Length: 6\r\n\r\ndenied"
+#define DOWN_ANSWER   "HTTP/1.1 503 Down\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n"
+
+static struct event_base *base;
+static struct api *api;
+static char folder[64];
+static char warnings[1024];
+static struct fake_server servers[3];
+
+static void set_up(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	unsetenv("http_proxy");
+	unsetenv("all_proxy");
+	base = event_base_new();
+	cr_assert_not_null(base);
+	snprintf(folder, sizeof(folder), "/tmp/svcbpf-api-%d-XXXXXX", getpid());
+	cr_assert_not_null(mkdtemp(folder));
+}
+
+static void tear_down(void)
+{
+	char command[128];
+
+	for (size_t i = 0; i < ARRAY_SIZE(servers); i++)
+		fake_server_stop(&servers[i]);
+	api_free(api);
+	event_base_free(base);
+	libevent_global_shutdown();
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	cr_assert_eq(system(command), 0);
+}
+
+TestSuite(api, .init = set_up, .fini = tear_down, .timeout = 60);
+
+/* Writes a file of the test's folder; a script is made executable. */
+static void write_file(const char *name, const char *text)
+{
+	_fclose_ FILE *file = NULL;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	file = fopen(path, "we");
+	cr_assert_not_null(file);
+	fputs(text, file);
+	cr_assert_eq(fchmod(fileno(file), text[0] == '#' ? 0700 : 0600), 0);
+}
+
+static void warn(void *arg, const char *text)
+{
+	(void)arg;
+	snprintf(warnings + strlen(warnings), sizeof(warnings) - strlen(warnings), "%s\n", text);
+}
+
+/* An API client for this cluster and user, in YAML's flow style. */
+static void open_api(const char *cluster, const char *user)
+{
+	struct kubeconfig_error error = {};
+	struct kubeconfig *config;
+	char text[1024], path[128];
+
+	snprintf(text, sizeof(text),
+		 "current-context: c\n"
+		 "contexts: [{name: c, context: {cluster: k, user: u}}]\n"
+		 "clusters: [{name: k, cluster: {%s}}]\n"
+		 "users: [{name: u, user: {%s}}]\n",
+		 cluster, user);
+	write_file("kubeconfig", text);
+	snprintf(path, sizeof(path), "%s/kubeconfig", folder);
+	cr_assert_eq(kubeconfig_load(path, NULL, &config, &error), 0, "%s", error.text);
+	cr_assert_eq(api_new(base, config, "1.2", warn, NULL, &api), 0);
+}
+
+/* Starts the first fake server, and an API client for it. */
+static void serve(const struct fake_answer *answers, size_t n, const char *user)
+{
+	char cluster[128];
+
+	fake_server_start(&servers[0], base, answers, n);
+	snprintf(cluster, sizeof(cluster), "server: \"%s/prefix/\"", servers[0].url);
+	open_api(cluster, user);
+}
+
+static struct api_call *start(struct asking *asking, const struct api_params *params)
+{
+	const struct http_events events = asking_events(asking);
+	struct api_call *call = NULL;
+
+	*asking = (struct asking){.base = base};
+	cr_assert_eq(api_call_start(api, params, &events, &call), 0);
+	cr_assert_not_null(call);
+	return call;
+}
+
+static void get(struct asking *asking)
+{
+	start(asking, &(struct api_params){.path = "/version", .silence_s = 10});
+	asking_wait(asking);
+}
+
+static void expect_header(const char *line)
+{
+	char wanted[256];
+
+	snprintf(wanted, sizeof(wanted), "\r\n%s\r\n", line);
+	cr_expect_not_null(strstr(servers[0].request, wanted), "no %s in\n%s", line,
+			   servers[0].request);
+}
+
+Test(api, a_call_has_the_path_and_the_headers_it_needs)
+{
+	static const struct fake_answer answers[] = {{OK_ANSWER, FAKE_KEEP}};
+	struct asking asking;
+
+	serve(answers, 1, "token: abc");
+	get(&asking);
+	cr_assert_eq(asking.status, 200);
+	cr_assert_eq(strncmp(servers[0].request, "GET /prefix/version HTTP/1.1\r\n", 30), 0);
+	expect_header("Authorization: Bearer abc");
+	expect_header("User-Agent: svcbpf/1.2");
+	expect_header("Accept: application/json");
+	cr_expect_null(strstr(servers[0].request, "Content-Type"));
+	start(&asking,
+	      &(struct api_params){.path = "/e", .method = "POST", .body = "{}", .body_len = 2});
+	asking_wait(&asking);
+	expect_header("Content-Type: application/json");
+	start(&asking,
+	      &(struct api_params){.path = "/e", .method = "PATCH", .body = "{}", .body_len = 2});
+	asking_wait(&asking);
+	expect_header("Content-Type: application/merge-patch+json");
+	cr_expect_eq(servers[0].n_connections, 1);
+	cr_expect_not_null(strstr(warnings, "unencrypted"));
+}
+
+Test(api, who_we_are_is_said_in_every_way_there_is)
+{
+	static const struct fake_answer answers[] = {{OK_ANSWER, FAKE_KEEP}};
+	static const struct {
+		const char *user;
+		const char *header; /* NULL: no Authorization at all */
+	} cases[] = {
+		{"", NULL},
+		{"username: me, password: \"p:w\"", "Authorization: Basic bWU6cDp3"},
+		{"username: me", "Authorization: Basic bWU6"},
+		{"tokenFile: token", "Authorization: Bearer from-file"},
+		{"token: fixed, tokenFile: token", "Authorization: Bearer from-file"},
+		{"token: fixed, tokenFile: missing", "Authorization: Bearer fixed"},
+		{"exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plugin}",
+		 "Authorization: Bearer from-plugin"},
+		/* as client-go does */
+		{"token: fixed, exec: {apiVersion: client.authentication.k8s.io/v1, command: "
+		 "./plugin}",
+		 "Authorization: Bearer fixed"},
+	};
+
+	write_file("token", "  from-file\n");
+	write_file(
+		"plugin",
+		"#!/bin/sh\n"
+		"echo '{\"kind\": \"ExecCredential\", \"status\": {\"token\": \"from-plugin\"},'\n"
+		"echo ' \"apiVersion\": \"client.authentication.k8s.io/v1\"}'\n");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct asking asking;
+
+		serve(answers, 1, cases[i].user);
+		get(&asking);
+		cr_expect_eq(asking.status, 200, "%s: %d %s", cases[i].user, asking.error,
+			     asking.text);
+		if (cases[i].header)
+			expect_header(cases[i].header);
+		else
+			cr_expect_null(strstr(servers[0].request, "Authorization"));
+		api_free(api);
+		api = NULL;
+		fake_server_stop(&servers[0]);
+	}
+}
+
+Test(api, a_changed_token_file_is_read_again)
+{
+	static const struct fake_answer answers[] = {{OK_ANSWER, FAKE_KEEP}};
+	struct asking asking;
+	char old[128], new[128];
+
+	write_file("token", "first");
+	serve(answers, 1, "tokenFile: token");
+	get(&asking);
+	expect_header("Authorization: Bearer first");
+	/* as a volume does it: another file takes the place of the old one */
+	write_file("new", "second");
+	snprintf(new, sizeof(new), "%s/new", folder);
+	snprintf(old, sizeof(old), "%s/token", folder);
+	cr_assert_eq(rename(new, old), 0);
+	get(&asking);
+	expect_header("Authorization: Bearer second");
+	/* one that is gone for a moment, or is empty, does not make us forget */
+	write_file("token", "");
+	get(&asking);
+	cr_assert_eq(asking.error, 0);
+	expect_header("Authorization: Bearer second");
+	cr_assert_eq(servers[0].n_connections, 1);
+}
+
+Test(api, after_a_401_the_token_file_is_read_again)
+{
+	static const struct fake_answer answers[] = {
+		{OK_ANSWER, FAKE_KEEP},
+		{DENIED_ANSWER, FAKE_KEEP},
+		{OK_ANSWER, FAKE_KEEP},
+	};
+	const struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+	struct asking asking;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/token", folder);
+	write_file("token", "FIRST-");
+	cr_assert_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+	serve(answers, ARRAY_SIZE(answers), "tokenFile: token");
+	get(&asking);
+	/* changed in a way that stat(2) does not show */
+	write_file("token", "SECOND");
+	cr_assert_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+	get(&asking);
+	cr_assert_eq(asking.status, 401);
+	cr_assert_str_eq(asking.text, "denied");
+	expect_header("Authorization: Bearer FIRST-");
+	get(&asking);
+	cr_assert_eq(asking.status, 200);
+	expect_header("Authorization: Bearer SECOND");
+}
+
+Test(api, a_missing_token_file_is_told_from_the_event_loop)
+{
+	static const struct fake_answer answers[] = {{OK_ANSWER, FAKE_KEEP}};
+	struct asking asking, cancelled;
+	struct api_call *call;
+
+	serve(answers, 1, "tokenFile: token");
+	start(&asking, &(struct api_params){.path = "/version"});
+	call = start(&cancelled, &(struct api_params){.path = "/version"});
+	api_call_cancel(call);
+	cr_assert_eq(asking.n_done, 0);
+	asking_wait(&asking);
+	cr_assert_eq(asking.error, -ENOKEY);
+	cr_assert_not_null(strstr(asking.text, "/token: No such file or directory"), "%s",
+			   asking.text);
+	cr_assert_eq(cancelled.n_done, 0);
+	write_file("token", "two words");
+	get(&asking);
+	cr_assert_eq(asking.error, -ENOKEY);
+	cr_assert_not_null(strstr(asking.text, "what is in it is no token"), "%s", asking.text);
+	write_file("token", "good");
+	get(&asking);
+	cr_assert_eq(asking.status, 200);
+	cr_assert_eq(servers[0].n_requests, 1);
+}
+
+/* A plugin that gives the tokens of its n-th runs, each good until @expiry. */
+static void write_plugin(const char *expiry)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "#!/bin/sh\n"
+		 "echo x >> %s/runs\n"
+		 "n=$(wc -l < %s/runs)\n"
+		 "echo '{\"kind\": \"ExecCredential\", \"status\": {\"token\": \"run-'$n'\"%s},'\n"
+		 "echo ' \"apiVersion\": \"client.authentication.k8s.io/v1\"}'\n",
+		 folder, folder, expiry);
+	write_file("plugin", text);
+}
+
+#define PLUGIN_USER "exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plugin}"
+
+Test(api, a_plugin_is_run_once_for_all_calls_that_wait_and_again_after_a_401)
+{
+	static const struct fake_answer answers[] = {
+		{OK_ANSWER, FAKE_KEEP},
+		{OK_ANSWER, FAKE_KEEP},
+		{DENIED_ANSWER, FAKE_KEEP},
+		{OK_ANSWER, FAKE_KEEP},
+	};
+	struct asking first, second, cancelled;
+	struct api_call *call;
+
+	write_plugin("");
+	serve(answers, ARRAY_SIZE(answers), PLUGIN_USER);
+	start(&first, &(struct api_params){.path = "/a"});
+	call = start(&cancelled, &(struct api_params){.path = "/b"});
+	start(&second, &(struct api_params){.path = "/c"});
+	api_call_cancel(call);
+	asking_wait(&first);
+	asking_wait(&second);
+	cr_assert_eq(first.status + second.status, 400);
+	cr_assert_eq(servers[0].n_requests, 2);
+	expect_header("Authorization: Bearer run-1");
+	get(&first);
+	cr_assert_eq(first.status, 401);
+	expect_header("Authorization: Bearer run-1");
+	get(&first);
+	cr_assert_eq(first.status, 200);
+	expect_header("Authorization: Bearer run-2");
+	cr_assert_eq(cancelled.n_done, 0);
+}
+
+Test(api, a_plugin_is_run_again_when_its_credential_has_expired)
+{
+	static const struct fake_answer answers[] = {{OK_ANSWER, FAKE_KEEP}};
+	struct asking asking;
+
+	write_plugin(", \"expirationTimestamp\": \"2001-01-01T00:00:00Z\"");
+	serve(answers, 1, PLUGIN_USER);
+	get(&asking);
+	expect_header("Authorization: Bearer run-1");
+	write_plugin(", \"expirationTimestamp\": \"2999-01-01T00:00:00Z\"");
+	get(&asking);
+	expect_header("Authorization: Bearer run-2");
+	get(&asking);
+	expect_header("Authorization: Bearer run-2");
+}
+
+Test(api, a_plugin_that_fails_ends_the_calls_and_is_run_for_the_next)
+{
+	static const struct fake_answer answers[] = {{OK_ANSWER, FAKE_KEEP}};
+	struct asking first, second;
+
+	write_file("plugin", "#!/bin/sh\nexit 7\n");
+	serve(answers, 1, PLUGIN_USER);
+	start(&first, &(struct api_params){.path = "/a"});
+	start(&second, &(struct api_params){.path = "/c"});
+	asking_wait(&first);
+	asking_wait(&second);
+	cr_assert_eq(first.error, -ENOKEY);
+	cr_assert_not_null(strstr(first.text, "plugin: failed with status 7"), "%s", first.text);
+	cr_assert_str_eq(first.text, second.text);
+	write_plugin("");
+	get(&first);
+	cr_assert_eq(first.status, 200);
+}
+
+Test(api, a_plugin_is_killed_with_the_api)
+{
+	static const struct fake_answer answers[] = {{OK_ANSWER, FAKE_KEEP}};
+	struct asking asking;
+
+	write_file("plugin", "#!/bin/sh\nexec sleep 100\n");
+	serve(answers, 1, PLUGIN_USER);
+	start(&asking, &(struct api_params){.path = "/a"});
+	run_for_ms(base, 50);
+	api_free(api);
+	api = NULL;
+	cr_assert_eq(asking.n_done, 0);
+	cr_assert_eq(waitpid(-1, NULL, WNOHANG), -1, "a child is left");
+}
+
+Test(api, servers_are_tried_in_turn)
+{
+	static const struct fake_answer down[] = {{DOWN_ANSWER, FAKE_KEEP}};
+	static const struct fake_answer up[] = {{OK_ANSWER, FAKE_KEEP}};
+	const char *const urls[] = {servers[0].url, servers[1].url, servers[2].url};
+	struct kubeconfig_error error = {};
+	struct kubeconfig *config = calloc(1, sizeof(*config));
+	struct asking asking;
+
+	for (size_t i = 0; i < 3; i++)
+		fake_server_start(&servers[i], base, i == 1 ? down : up, 1);
+	fake_server_stop(&servers[0]);
+	cr_assert_eq(kubeconfig_set_servers(config, urls, 3, &error), 0);
+	cr_assert_eq(api_new(base, config, "1.2", warn, NULL, &api), 0);
+	cr_assert_str_eq(api_server(api), servers[0].url);
+	get(&asking);
+	cr_assert_eq(asking.error, -ECONNREFUSED);
+	cr_assert_str_eq(api_server(api), servers[1].url);
+	get(&asking);
+	cr_assert_eq(asking.status, 503);
+	cr_assert_eq(asking.retry_after_s, 3);
+	cr_assert_str_eq(api_server(api), servers[2].url);
+	for (size_t i = 0; i < 3; i++) {
+		get(&asking);
+		cr_assert_eq(asking.status, 200);
+		cr_assert_str_eq(api_server(api), servers[2].url);
+	}
+	fake_server_stop(&servers[2]);
+	get(&asking);
+	cr_assert_neq(asking.error, 0);
+	cr_assert_str_eq(api_server(api), servers[0].url);
+	cr_assert_str_eq(warnings, "");
+}
+
+/* Two calls that fail together go on to the next server, not to the one after it. */
+Test(api, failures_at_once_count_once)
+{
+	static const struct fake_answer down[] = {{DOWN_ANSWER, FAKE_KEEP}};
+	const char *const urls[] = {servers[0].url, servers[1].url};
+	struct kubeconfig_error error = {};
+	struct kubeconfig *config = calloc(1, sizeof(*config));
+	struct asking first, second;
+
+	fake_server_start(&servers[0], base, down, 1);
+	fake_server_start(&servers[1], base, down, 1);
+	cr_assert_eq(kubeconfig_set_servers(config, urls, 2, &error), 0);
+	cr_assert_eq(api_new(base, config, "1.2", warn, NULL, &api), 0);
+	start(&first, &(struct api_params){.path = "/a"});
+	start(&second, &(struct api_params){.path = "/b"});
+	asking_wait(&first);
+	asking_wait(&second);
+	cr_assert_str_eq(api_server(api), servers[1].url);
+	cr_assert_eq(servers[1].n_requests, 0);
+}
+
+Test(api, after_a_failure_the_connection_is_fresh)
+{
+	static const struct fake_answer answers[] = {
+		{OK_ANSWER, FAKE_KEEP},
+		{DOWN_ANSWER, FAKE_KEEP},
+		{OK_ANSWER, FAKE_KEEP},
+	};
+	static const size_t n_connections[] = {1, 1, 2, 2};
+	struct asking asking;
+
+	serve(answers, ARRAY_SIZE(answers), "token: abc");
+	for (size_t i = 0; i < ARRAY_SIZE(n_connections); i++) {
+		get(&asking);
+		cr_assert_eq(asking.error, 0);
+		cr_assert_eq(servers[0].n_connections, n_connections[i], "call %zu", i);
+	}
+}
+
+Test(api, a_body_that_is_refused_is_not_the_servers_fault)
+{
+	static const struct fake_answer answers[] = {{OK_ANSWER, FAKE_KEEP}};
+	const char *const urls[] = {servers[0].url, "http://127.0.0.1:1"};
+	struct kubeconfig_error error = {};
+	struct kubeconfig *config = calloc(1, sizeof(*config));
+	struct asking asking = {.base = base, .body_returns = -EBADMSG};
+	const struct http_events events = asking_events(&asking);
+	struct api_call *call;
+
+	fake_server_start(&servers[0], base, answers, 1);
+	cr_assert_eq(kubeconfig_set_servers(config, urls, 2, &error), 0);
+	cr_assert_eq(api_new(base, config, "1.2", warn, NULL, &api), 0);
+	cr_assert_eq(api_call_start(api, &(struct api_params){.path = "/a"}, &events, &call), 0);
+	asking_wait(&asking);
+	cr_assert_eq(asking.error, -EBADMSG);
+	cr_assert_str_eq(api_server(api), servers[0].url);
+}
+
+Test(api, calls_are_cancelled_and_freed_in_every_state)
+{
+	static const struct fake_answer answers[] = {
+		{NULL, FAKE_KEEP},
+		{"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello", FAKE_KEEP},
+	};
+	struct asking askings[6];
+
+	serve(answers, ARRAY_SIZE(answers), "token: abc");
+	for (size_t i = 0; i < 6; i++) {
+		struct api_call *call =
+			start(&askings[i], &(struct api_params){.path = "/a", .is_fresh = true});
+
+		if (i % 3)
+			run_for_ms(base, 20);
+		if (i < 3)
+			api_call_cancel(call);
+	}
+	api_free(api);
+	api = NULL;
+	run_for_ms(base, 20);
+	for (size_t i = 0; i < 6; i++)
+		cr_assert_eq(askings[i].n_done, 0);
+	api_call_cancel(NULL);
+}
+
+Test(api, what_an_operator_must_see_is_warned_about)
+{
+	open_api("server: \"http://192.0.2.1\", insecure-skip-tls-verify: true", "token: abc");
+	cr_assert_not_null(strstr(warnings, "insecure-skip-tls-verify"));
+	cr_assert_not_null(
+		strstr(warnings, "http://192.0.2.1: our credentials are sent unencrypted"));
+	api_free(api);
+	api = NULL;
+	warnings[0] = '\0';
+	open_api("server: \"http://192.0.2.1\"", "");
+	cr_assert_str_eq(warnings, "");
+}
+
+/* The whole way: a kubeconfig with certificates in it, a server that wants ours. */
+Test(api, tls_comes_from_the_kubeconfig)
+{
+	struct tls_files files;
+	struct tls_server server;
+	struct asking asking;
+	char cluster[512], user[256];
+
+	tls_files_make(&files);
+	tls_server_start(&server, &files, "ca.pem");
+	snprintf(cluster, sizeof(cluster),
+		 "server: \"https://localhost:%u\", tls-server-name: kubernetes, "
+		 "certificate-authority: %s/ca.pem",
+		 server.port, files.folder);
+	snprintf(user, sizeof(user), "client-certificate: %s/client.pem, client-key: %s/client.key",
+		 files.folder, files.folder);
+	open_api(cluster, user);
+	tls_files_remove(&files); /* all is in memory */
+	get(&asking);
+	cr_expect_eq(asking.status, 200, "%d %s", asking.error, asking.text);
+	tls_server_stop(&server);
+}
