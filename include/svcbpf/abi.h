@@ -23,7 +23,7 @@
 #endif
 
 /** SVC_ABI_VERSION - layout and meaning of everything in this header; part of the pin path. */
-#define SVC_ABI_VERSION 1u
+#define SVC_ABI_VERSION 2u
 
 /** SVC_META_MAGIC - first word of struct svc_meta, "SVCB". */
 #define SVC_META_MAGIC 0x42435653u
@@ -409,6 +409,16 @@ _Static_assert(sizeof(struct svc_config) == 32, "ABI");
 #define SVC_FEATURE_NETNS_COOKIE 0x4u /* SO_NETNS_COOKIE: loopback NodePorts in this namespace */
 #define SVC_FEATURE_SOCK_DESTROY 0x8u /* sock_diag can end stale UDP sockets */
 
+/* struct svc_meta.source_kind: where Services come from; 0: not known yet. */
+#define SVC_SOURCE_MANIFESTS  1
+#define SVC_SOURCE_KUBERNETES 2
+
+/* struct svc_meta.source_state */
+#define SVC_SOURCE_STARTING 0 /* not read in full since the agent's start */
+#define SVC_SOURCE_IN_STEP  1 /* followed: what is programmed is what the source says now */
+#define SVC_SOURCE_LOST	    2 /* was read in full, and cannot be followed at the moment */
+#define SVC_SOURCE_SAVED    3 /* not reached since the agent's start: a saved state is served */
+
 /**
  * struct svc_meta - value of meta (ARRAY of 1): what these maps are and who wrote them last.
  * @magic: SVC_META_MAGIC.  @abi: SVC_ABI_VERSION.
@@ -424,7 +434,11 @@ _Static_assert(sizeof(struct svc_config) == 32, "ABI");
  * @cgroup_id: of the cgroup the programs are attached to.
  * @hash_seed: of the frontend tables, drawn when these maps were made: who may create Services must
  *	not choose the bucket.
- * @node, @zone, @version: NUL-terminated.
+ * @source_kind, @source_state: SVC_SOURCE_*.
+ * @source_contact_ns: CLOCK_REALTIME when what is programmed was last known to be what the source
+ *	says; 0: never.
+ * @source: the API server's URL or the first manifest.
+ * @node, @zone, @version, @source: NUL-terminated.
  */
 struct svc_meta {
 	__u32 magic;
@@ -445,12 +459,16 @@ struct svc_meta {
 	__u32 n_problems;
 	__u64 cgroup_id;
 	__u64 hash_seed;
+	__u32 source_kind;
+	__u32 source_state;
+	__u64 source_contact_ns;
 	char node[256];
 	char zone[256];
 	char version[64];
 	char cgroup_path[256];
+	char source[256];
 };
-_Static_assert(sizeof(struct svc_meta) == 936, "ABI");
+_Static_assert(sizeof(struct svc_meta) == 1208, "ABI");
 
 /** struct svc_problem - value of problems (ARRAY of SVC_MAX_PROBLEMS). @text: NUL-terminated. */
 struct svc_problem {

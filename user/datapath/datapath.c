@@ -125,7 +125,12 @@ static int open_maps(struct datapath *datapath, const struct datapath_options *o
 
 static int adopt(struct datapath *datapath, struct datapath_error *ret_error)
 {
+	const struct svc_meta *meta = datapath->maps.meta;
 	int r;
+
+	if (meta->last_sync_ns)
+		datapath->adopted_ns = meta->source_contact_ns ? meta->source_contact_ns
+							       : meta->last_sync_ns;
 
 	r = shadow_init(&datapath->shadow, &datapath->maps);
 	if (!r)
@@ -211,7 +216,7 @@ static int open_datapath(const struct datapath_options *options, bool is_loading
 	if (!r)
 		r = require_kernel(NULL, ret_error);
 	if (!r)
-		r = require_capabilities(ret_error);
+		r = require_capabilities(is_loading, ret_error);
 	if (r < 0)
 		return r;
 	r = alloc_datapath(options, &datapath);
@@ -262,6 +267,21 @@ void datapath_set_zone(struct datapath *datapath, const char *zone)
 	struct svc_meta *meta = datapath->maps.meta;
 
 	copy_text(meta->zone, sizeof(meta->zone), zone);
+}
+
+void datapath_set_source(struct datapath *datapath, const struct datapath_source *source)
+{
+	struct svc_meta *meta = datapath->maps.meta;
+
+	meta->source_kind = source->kind;
+	meta->source_state = source->state;
+	meta->source_contact_ns = source->contact_ns;
+	copy_text(meta->source, sizeof(meta->source), source->name);
+}
+
+uint64_t datapath_adopted_ns(const struct datapath *datapath)
+{
+	return datapath->adopted_ns;
 }
 
 int datapath_put(struct datapath *datapath, const struct service_port *port)

@@ -63,6 +63,27 @@ void datapath_close(struct datapath *datapath);
 void datapath_set_zone(struct datapath *datapath, const char *zone);
 
 /**
+ * struct datapath_source - where the Services come from, for `svcbpf status`.
+ * @kind, @state: SVC_SOURCE_*.  @contact_ns: as struct svc_meta.source_contact_ns.
+ * @name: the API server's URL or the first manifest, borrowed for the call.
+ */
+struct datapath_source {
+	uint32_t kind;
+	uint32_t state;
+	uint64_t contact_ns;
+	const char *name;
+};
+
+/** datapath_set_source() - remember the source for status. */
+void datapath_set_source(struct datapath *datapath, const struct datapath_source *source);
+
+/**
+ * datapath_adopted_ns() - when what was adopted from an agent before this one was last known to be
+ * what the source says. CLOCK_REALTIME; 0: nothing was adopted.
+ */
+uint64_t datapath_adopted_ns(const struct datapath *datapath);
+
+/**
  * datapath_put() - stage a service port for the next datapath_commit().
  * @port: borrowed until then.
  * Return: 0; -ENAMETOOLONG when a name does not fit struct svc_service_info; -ENOMEM.
@@ -242,5 +263,18 @@ struct datapath_link {
 /** datapath_read_links() - call @fn for each pinned link. Return: 0 or negative errno. */
 int datapath_read_links(const char *pin_dir,
 			void (*fn)(void *arg, const struct datapath_link *link), void *arg);
+
+/* ------------------------------------------------------------------ the same for the agent itself
+ */
+
+/** datapath_counters() - as datapath_read_counters(). */
+int datapath_counters(const struct datapath *datapath, struct datapath_counter *ret);
+
+/** datapath_fill() - as datapath_read_fill(). */
+int datapath_fill(const struct datapath *datapath,
+		  void (*fn)(void *arg, const struct datapath_map_fill *fill), void *arg);
+
+/** datapath_meta() - the meta record, borrowed, live. */
+const struct svc_meta *datapath_meta(const struct datapath *datapath);
 
 #endif

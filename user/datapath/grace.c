@@ -3,12 +3,14 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/eventfd.h>
 #include <time.h>
 
+#include "util/capability.h"
 #include "util/cleanup.h"
 
 #define RETRY_S 1
@@ -47,6 +49,14 @@ static void pause_until_retry(struct grace *grace)
 	pthread_cond_timedwait(&grace->changed, &grace->mutex, &until);
 }
 
+/* bpf(2) is all it calls. A failure leaves it with more than it needs, not with less. */
+static void keep_capabilities(void)
+{
+	const int kept = capability_has(CAP_BPF) ? CAP_BPF : CAP_SYS_ADMIN;
+
+	(void)capability_keep(&kept, 1);
+}
+
 static void *run(void *arg)
 {
 	struct grace *grace = arg;
@@ -54,6 +64,7 @@ static void *run(void *arg)
 	uint64_t seq;
 	int r;
 
+	keep_capabilities();
 	pthread_mutex_lock(&grace->mutex);
 	while (!grace->is_ending) {
 		if (grace->done == grace->requested) {

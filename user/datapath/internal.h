@@ -24,6 +24,7 @@
  * @is_complete: a complete commit was made.  @is_sweep_due: the commit under way added to @sweeper.
  * @has_space: something came free since the last commit.
  * @n_written: by the last commit.
+ * @adopted_ns: see datapath_adopted_ns().
  */
 struct datapath {
 	char *pin_dir;
@@ -45,6 +46,7 @@ struct datapath {
 	bool is_sweep_due;
 	bool has_space;
 	uint64_t n_written;
+	uint64_t adopted_ns;
 };
 
 /**

@@ -5,14 +5,16 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
 
 #include "datapath/error.h"
 #include "datapath/stale_udp.h"
 #include "svcbpf/abi.h"
+#include "util/capability.h"
 #include "util/cleanup.h"
 
 #define MIN_MAJOR 5
@@ -40,26 +42,33 @@ int require_kernel(const char *release, struct datapath_error *ret_error)
 			 MIN_MAJOR, MIN_MINOR);
 }
 
-static bool has_capability(const struct __user_cap_data_struct *data, unsigned int capability)
+int require_capabilities(bool is_loading, struct datapath_error *ret_error)
 {
-	return data[capability / 32].effective >> (capability % 32) & 1;
-}
+	const bool is_admin = capability_has(CAP_SYS_ADMIN); /* stands for the two of BPF */
+	const struct {
+		const char *name;
+		bool is_missing;
+	} all[] = {
+		{"CAP_BPF", !is_admin && !capability_has(CAP_BPF)},
+		{"CAP_NET_ADMIN", !capability_has(CAP_NET_ADMIN)},
+		{"CAP_PERFMON", is_loading && !is_admin && !capability_has(CAP_PERFMON)},
+	};
+	char names[64] = "";
+	size_t n_missing = 0;
 
-int require_capabilities(struct datapath_error *ret_error)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
-	bool has_bpf, has_net;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		const size_t len = strlen(names);
 
-	if (syscall(SYS_capget, &header, data))
-		return 0; /* the first use of one will tell */
-	has_bpf = has_capability(data, CAP_BPF) || has_capability(data, CAP_SYS_ADMIN);
-	has_net = has_capability(data, CAP_NET_ADMIN);
-	if (has_bpf && has_net)
+		if (!all[i].is_missing)
+			continue;
+		snprintf(names + len, sizeof(names) - len, "%s%s", n_missing ? ", " : "",
+			 all[i].name);
+		n_missing++;
+	}
+	if (!n_missing)
 		return 0;
-	return error_set(ret_error, -EPERM, "missing capability: %s%s%s; run as root or grant %s",
-			 has_bpf ? "" : "CAP_BPF", has_bpf || has_net ? "" : " and ",
-			 has_net ? "" : "CAP_NET_ADMIN", has_bpf || has_net ? "it" : "them");
+	return error_set(ret_error, -EPERM, "missing capability: %s; run as root or grant %s",
+			 names, n_missing == 1 ? "it" : "them");
 }
 
 bool require_has_btf(void)

@@ -16,8 +16,12 @@
  */
 int require_kernel(const char *release, struct datapath_error *ret_error);
 
-/** require_capabilities() - CAP_BPF and CAP_NET_ADMIN. Return: 0 or -EPERM. */
-int require_capabilities(struct datapath_error *ret_error);
+/**
+ * require_capabilities() - CAP_BPF and CAP_NET_ADMIN; CAP_PERFMON too for loading the programs
+ * (@is_loading): without it the verifier refuses them.
+ * Return: 0 or -EPERM.
+ */
+int require_capabilities(bool is_loading, struct datapath_error *ret_error);
 
 /** require_has_btf() - whether the kernel describes its types, which CO-RE needs. */
 bool require_has_btf(void);

@@ -4,11 +4,13 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
 
 #include "svcbpf/counters.h"
+#include "util/capability.h"
 #include "util/cleanup.h"
 #include "util/table.h"
 
@@ -19,9 +21,10 @@ struct waiting {
 };
 
 /**
- * struct sweeper - @mutex guards what is below it.
+ * struct sweeper - @mutex guards what is below it; @changed tells the thread to look.
  * @has_thread: @thread is to be joined.  @is_running: it will look at @waiting again.
  * @is_started: what waits is complete and shall be swept after grace period @seq.
+ * @is_ending: the thread shall end.
  */
 struct sweeper {
 	struct grace *grace;
@@ -30,7 +33,9 @@ struct sweeper {
 	pthread_t thread;
 	bool has_thread;
 	pthread_mutex_t mutex;
+	pthread_cond_t changed;
 	bool is_running;
+	bool is_ending;
 	struct waiting *waiting;
 	bool is_started;
 	uint64_t seq;
@@ -105,32 +110,73 @@ static void add_result(struct sweeper *sweeper, int r, const struct stale_udp_re
 	total->is_own_only = result->is_own_only;
 }
 
+/* Sweep what waits. Called with the mutex held, gives it up meanwhile. */
+static int sweep_waiting(struct sweeper *sweeper)
+{
+	_cleanup_(waiting_clear) struct waiting *table = TAKE_PTR(sweeper->waiting);
+	struct stale_udp_result result = {};
+	const uint64_t seq = sweeper->seq;
+	int r;
+
+	sweeper->is_started = false;
+	pthread_mutex_unlock(&sweeper->mutex);
+	r = sweep(sweeper, table, seq, &result);
+	pthread_mutex_lock(&sweeper->mutex);
+	add_result(sweeper, r, &result);
+	return r;
+}
+
+/*
+ * This thread alone goes into other network namespaces: it keeps what that takes when the main
+ * thread gives it up. A failure leaves it with more than it needs, not with less.
+ */
+static void keep_capabilities(void)
+{
+	static const int kept[] = {CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_NET_ADMIN, CAP_BPF,
+				   CAP_PERFMON};
+
+	(void)capability_keep(kept, ARRAY_SIZE(kept));
+}
+
 static void *run(void *arg)
 {
 	struct sweeper *sweeper = arg;
 	int r = 0;
 
+	keep_capabilities();
 	pthread_mutex_lock(&sweeper->mutex);
 	/* -ENOTRECOVERABLE: this thread is in a foreign namespace; another one takes over. */
-	while (sweeper->is_started && r != -ENOTRECOVERABLE) {
-		_cleanup_(waiting_clear) struct waiting *table = TAKE_PTR(sweeper->waiting);
-		struct stale_udp_result result = {};
-		uint64_t seq = sweeper->seq;
-
-		sweeper->is_started = false;
-		pthread_mutex_unlock(&sweeper->mutex);
-		r = sweep(sweeper, table, seq, &result);
-		pthread_mutex_lock(&sweeper->mutex);
-		add_result(sweeper, r, &result);
+	while (!sweeper->is_ending && r != -ENOTRECOVERABLE) {
+		if (sweeper->is_started)
+			r = sweep_waiting(sweeper);
+		else
+			pthread_cond_wait(&sweeper->changed, &sweeper->mutex);
 	}
 	sweeper->is_running = false;
 	pthread_mutex_unlock(&sweeper->mutex);
 	return NULL;
 }
 
+/* Signals are for the main thread. Called with the mutex held, or before anybody else has it. */
+static int start_thread(struct sweeper *sweeper)
+{
+	sigset_t all, old;
+	int r;
+
+	if (sweeper->has_thread)
+		pthread_join(sweeper->thread, NULL);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = -pthread_create(&sweeper->thread, NULL, run, sweeper);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	sweeper->has_thread = sweeper->is_running = !r;
+	return r;
+}
+
 int sweeper_new(struct grace *grace, const struct maps *maps, bool has_slots, struct sweeper **ret)
 {
 	struct sweeper *sweeper = calloc(1, sizeof(*sweeper));
+	int r;
 
 	if (!sweeper)
 		return -ENOMEM;
@@ -138,6 +184,12 @@ int sweeper_new(struct grace *grace, const struct maps *maps, bool has_slots, st
 	sweeper->maps = maps;
 	sweeper->has_slots = has_slots;
 	pthread_mutex_init(&sweeper->mutex, NULL);
+	pthread_cond_init(&sweeper->changed, NULL);
+	r = start_thread(sweeper);
+	if (r < 0) {
+		sweeper_free(sweeper);
+		return r;
+	}
 	*ret = sweeper;
 	return 0;
 }
@@ -148,10 +200,13 @@ void sweeper_free(struct sweeper *sweeper)
 		return;
 	pthread_mutex_lock(&sweeper->mutex);
 	sweeper->is_started = false;
+	sweeper->is_ending = true;
 	waiting_clear(&sweeper->waiting);
+	pthread_cond_signal(&sweeper->changed);
 	pthread_mutex_unlock(&sweeper->mutex);
 	if (sweeper->has_thread)
 		pthread_join(sweeper->thread, NULL);
+	pthread_cond_destroy(&sweeper->changed);
 	pthread_mutex_destroy(&sweeper->mutex);
 	free(sweeper);
 }
@@ -211,22 +266,6 @@ int sweeper_add(struct sweeper *sweeper, uint32_t service_id, const struct backe
 	return entry ? 0 : -ENOMEM;
 }
 
-/* Called with the mutex held. */
-static int start_thread(struct sweeper *sweeper)
-{
-	sigset_t all, old;
-	int r;
-
-	if (sweeper->has_thread)
-		pthread_join(sweeper->thread, NULL);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = -pthread_create(&sweeper->thread, NULL, run, sweeper);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	sweeper->has_thread = sweeper->is_running = !r;
-	return r;
-}
-
 int sweeper_start(struct sweeper *sweeper, uint64_t seq)
 {
 	int r = 0;
@@ -235,6 +274,7 @@ int sweeper_start(struct sweeper *sweeper, uint64_t seq)
 	if (sweeper->waiting) {
 		sweeper->seq = seq;
 		sweeper->is_started = true;
+		pthread_cond_signal(&sweeper->changed);
 		if (!sweeper->is_running)
 			r = start_thread(sweeper);
 	}

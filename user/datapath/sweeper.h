@@ -2,6 +2,9 @@
 /*
  * Runs the sweeps of stale_udp.h in a thread of their own, each after the grace period that ends
  * the last translation to a backend that has left.
+ *
+ * The thread begins with sweeper_new() and keeps the capabilities its maker has then, as far as it
+ * needs them: whoever makes it may give them up after that.
  */
 #ifndef SVCBPF_DATAPATH_SWEEPER_H
 #define SVCBPF_DATAPATH_SWEEPER_H
@@ -13,9 +16,9 @@
 struct sweeper;
 
 /**
- * sweeper_new() - nothing to do yet.
+ * sweeper_new() - start the thread; nothing to do yet.
  * @grace, @maps: borrowed, must outlive it.  @has_slots: the programs use rev_slots.
- * Return: 0 or -ENOMEM.
+ * Return: 0; -ENOMEM; negative errno of pthread_create(3).
  */
 int sweeper_new(struct grace *grace, const struct maps *maps, bool has_slots, struct sweeper **ret);
 
