@@ -25,8 +25,10 @@ one_line() {
 # ------------------------------------------------------------------ usage
 one_line "unknown option" 2 'no-such' "$SVCBPF" run --no-such
 one_line "unknown command" 2 'frobnicate' "$SVCBPF" frobnicate
-one_line "a Kubernetes source, which this version has not" 2 'kubeconfig.*--manifests' \
-	"$SVCBPF" run --kubeconfig /nonexistent
+one_line "a kubeconfig that is not there" 1 '/nonexistent.*No such file' \
+	"$SVCBPF" run --kubeconfig /nonexistent --cgroup "$T_CGROUP" --pin-dir "$T_PINS"
+one_line "two sources" 2 'kubeconfig.*two sources' \
+	"$SVCBPF" run --kubeconfig /nonexistent --manifests "$T_MANIFESTS"
 one_line "no such folder of manifests" 1 '/nonexistent.*No such file' \
 	"$SVCBPF" run --once --manifests /nonexistent --cgroup "$T_CGROUP" --pin-dir "$T_PINS"
 
@@ -35,8 +37,8 @@ one_line "a cgroup that is none" 1 '/proc.*cgroup' \
 	"$SVCBPF" run --once --manifests "$T_MANIFESTS" --cgroup /proc --pin-dir "$T_PINS"
 one_line "a pin dir that is on no bpffs" 1 'mount -t bpf' \
 	"$SVCBPF" run --once --manifests "$T_MANIFESTS" --cgroup "$T_CGROUP" --pin-dir "$T_DIR/pins"
-for capability in bpf net_admin; do
-	one_line "without CAP_${capability^^}" 1 "CAP_${capability^^}|CAP_BPF" \
+for capability in bpf net_admin perfmon; do
+	one_line "without CAP_${capability^^}" 1 "missing capability: CAP_${capability^^};" \
 		setpriv --bounding-set="-sys_admin,-$capability" --inh-caps="-sys_admin,-$capability" \
 		"$SVCBPF" run --once --manifests "$T_MANIFESTS" --cgroup "$T_CGROUP" --pin-dir "$T_PINS"
 done

@@ -367,6 +367,7 @@ _t_service_object() {
 	echo "  clusterIP: \"${ip%%,*}\""
 	echo "  clusterIPs: $(_t_list "$ip")"
 	echo "  ipFamilies: $(_t_list "$(IFS=, && echo "${families[*]}")")"
+	[ ${#families[@]} -lt 2 ] && echo "  ipFamilyPolicy: SingleStack" || echo "  ipFamilyPolicy: RequireDualStack"
 	[ -z "$external" ] || echo "  externalIPs: $(_t_list "$external")"
 	[ -z "$internal" ] || echo "  internalTrafficPolicy: $internal"
 	[ -z "$external_policy" ] || echo "  externalTrafficPolicy: $external_policy"
@@ -402,11 +403,13 @@ _t_slice_object() { # FAMILY PATTERN-OF-ITS-ADDRESSES
 
 # ------------------------------------------------------------------ the agent
 
-# t_start_agent [OPTIONS] - start `svcbpf run` and wait for READY. Sets t_agent_pid.
+# t_start_agent [OPTIONS] - start `svcbpf run` without HTTP servers and wait for READY. Sets
+# t_agent_pid.
 t_start_agent() {
 	local ready=$T_DIR/ready.$RANDOM
 	: >"$ready"
 	"$SVCBPF" run --manifests "$T_MANIFESTS" --cgroup "$T_CGROUP" --pin-dir "$T_PINS" \
+		--healthz-bind-address= --metrics-bind-address= \
 		--ready-fd 9 "$@" >>"$T_DIR/agent.log" 2>&1 9>"$ready" &
 	t_agent_pid=$!
 	t_wait_line 60 "$ready" . $t_agent_pid || t_bail "svcbpf run becomes ready"

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/agent_config.h"
+#include "cmd/agent_snapshot.h"
+#include "cmd/capabilities.h"
 #include "cmd/cgroup.h"
 #include "util/cleanup.h"
 #include "util/log.h"
@@ -20,6 +23,17 @@ static void on_node(void *arg, const struct k8s_node *node)
 
 	if (r < 0)
 		log_warn_errno(r, "addresses of node %s: %m", agent->options->node_name);
+	agent_serve_set_node(agent->serve, node);
+}
+
+static void on_service(void *arg)
+{
+	agent_report_service(arg);
+}
+
+static void on_slice(void *arg, const struct k8s_slice *slice)
+{
+	agent_report_slice(arg, slice);
 }
 
 static void on_rejected(void *arg, const char *where, const char *object, const char *text)
@@ -36,8 +50,25 @@ static void on_rejected(void *arg, const char *where, const char *object, const 
 /* A failure is logged and tried again by agent_sync() itself; the source need not know. */
 static int on_synced(void *arg)
 {
-	agent_sync(arg);
+	struct agent *agent = arg;
+
+	if (agent->is_restoring)
+		return 0; /* agent_restore() decides what becomes of it */
+	if (agent_sync(agent) == 0) {
+		agent_snapshot_changed(agent->snapshot);
+		agent_begin(agent);
+	}
+	agent_tell_source(agent);
 	return 0;
+}
+
+static void on_source_log(void *arg, int level, const char *text)
+{
+	struct agent *agent = arg;
+
+	log_write((enum log_level)level, "%s", text);
+	if (agent->on_source)
+		event_active(agent->on_source, EV_TIMEOUT, 0);
 }
 
 /* ------------------------------------------------------------------ addresses */
@@ -50,6 +81,9 @@ int agent_set_addresses(struct agent *agent)
 
 	if (r < 0)
 		return log_error_errno(r, "storing the addresses NodePorts answer on: %m");
+	if (agent->options->nodeport_addresses &&
+	    agent_serve_set_addresses(agent->serve, addrs, n) < 0)
+		log_error("health checks keep the addresses they have: %s", strerror(ENOMEM));
 	log_write(agent->is_ready ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG,
 		  "NodePorts answer on %zu address%s", n, n == 1 ? "" : "es");
 	return 0;
@@ -61,7 +95,7 @@ static void on_addresses_changed(void *arg, const struct addr *addrs, size_t n_a
 
 	(void)addrs;
 	(void)n_addrs;
-	if (agent->has_synced && agent_set_addresses(agent) < 0)
+	if (agent->is_begun && agent_set_addresses(agent) < 0)
 		agent_retry_later(agent);
 }
 
@@ -130,25 +164,81 @@ static int open_datapath(struct agent *agent)
 	return r;
 }
 
+/* libevent's own lines; its warnings are about what the caller hears by a return value as well. */
+static void on_event_log(int severity, const char *text)
+{
+	log_write(severity == EVENT_LOG_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG, "event loop: %s",
+		  text);
+}
+
+static int open_feed(struct agent *agent)
+{
+	char error[FEED_ERROR_MAX];
+	int r;
+
+	agent->feed.node = on_node;
+	agent->feed.service = on_service;
+	agent->feed.slice = on_slice;
+	agent->feed.rejected = on_rejected;
+	agent->feed.synced = on_synced;
+	agent->feed.log = on_source_log;
+	agent->feed.arg = agent;
+	event_set_log_callback(on_event_log);
+	agent->base = event_base_new();
+	if (!agent->base)
+		return log_error_errno(-ENOMEM, "event loop: %m");
+	r = feed_open(&agent->feed, agent->options, agent->base, error);
+	if (r < 0)
+		log_error("%s", error);
+	return r;
+}
+
+static void on_config_changed(void *arg)
+{
+	agent_end(arg, -ESTALE);
+}
+
+/* What is kept on disk, and what is read there beside the source. */
+static int open_files(struct agent *agent)
+{
+	const struct options *options = agent->options;
+	const struct agent_snapshot_options snapshot = {
+		.base = agent->base,
+		.dir = agent->feed.kubernetes && !options->is_once ? options->state_dir : "",
+		.model = agent->feed.model,
+	};
+	int r = agent_snapshot_new(&snapshot, &agent->snapshot);
+
+	if (r < 0)
+		return log_error_errno(r, "--state-dir: %m");
+	if (options->config_note)
+		log_warn("%s", options->config_note);
+	r = agent_config_new(agent->base, options, on_config_changed, agent, &agent->config);
+	return r < 0 ? log_error_errno(r, "following --config %s: %m", options->config) : 0;
+}
+
 int agent_open(struct agent *agent, const struct options *options)
 {
 	int r;
 
 	agent->options = options;
-	agent->feed.node = on_node;
-	agent->feed.rejected = on_rejected;
-	agent->feed.synced = on_synced;
-	agent->feed.arg = agent;
+	agent->start_ms = agent_now_ms();
 	r = find_cgroup(options, &agent->cgroup);
 	if (r == 0)
 		r = check_cgroup(agent->cgroup);
-	if (r < 0)
-		return r;
-	r = feed_open(&agent->feed, options);
-	if (r < 0)
-		return log_error_errno(r, "preparing to read the manifests: %m");
-	r = open_datapath(agent);
-	return r < 0 ? r : open_addresses(agent);
+	if (r == 0)
+		r = open_feed(agent);
+	if (r == 0)
+		r = open_datapath(agent);
+	if (r == 0)
+		r = open_addresses(agent);
+	if (r == 0)
+		r = agent_report_open(agent);
+	if (r == 0)
+		r = open_files(agent);
+	if (r == 0)
+		capabilities_drop();
+	return r;
 }
 
 static void event_drop(struct event **event)
@@ -168,6 +258,11 @@ void agent_close(struct agent *agent)
 	event_drop(&agent->on_selftest);
 	event_drop(&agent->on_retry);
 	event_drop(&agent->on_problems);
+	event_drop(&agent->on_saved);
+	event_drop(&agent->on_source);
+	agent_config_free(agent->config);
+	agent_snapshot_free(agent->snapshot);
+	agent_report_close(agent);
 	feed_close(&agent->feed);
 	if (agent->base)
 		event_base_free(agent->base);

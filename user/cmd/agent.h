@@ -3,7 +3,9 @@
 #ifndef SVCBPF_CMD_AGENT_H
 #define SVCBPF_CMD_AGENT_H
 
+#include "cmd/agent_metrics.h"
 #include "cmd/agent_problems.h"
+#include "cmd/agent_serve.h"
 #include "cmd/changes.h"
 #include "cmd/feed.h"
 #include "cmd/options.h"
@@ -11,14 +13,23 @@
 #include "datapath/datapath.h"
 #include "datapath/node_addresses.h"
 
+struct agent_config;
+struct agent_snapshot;
 struct event;
 struct event_base;
+struct event_recorder;
 
 /**
  * struct agent - all of it; zero-initialise, agent_close() copes with half of it.
  * @needs_restage: the kernel may lag behind the model: the next sync stages everything.
  * @has_synced: the first complete sync is done.
+ * @is_begun: the programs are attached: the datapath is served, whatever it holds.
  * @is_ready: and the self-test passed, or could not be run.
+ * @is_restoring: what the source tells now is a saved state.
+ * @result: what ends the event loop; 0: a signal, or --once is done.
+ * @start_ms: when the agent began, CLOCK_MONOTONIC.
+ * @n_snapshots: written, as the metrics were told.
+ * @saved_ns: CLOCK_REALTIME of the saved or pinned state that is served; 0: none.
  * @selftest_error: of the last self-test that was logged; 0: passed.
  * @selftest_logged_ms: when that was, CLOCK_MONOTONIC.
  * @n_udp_ended, @n_udp_failed: stale UDP sockets as they were logged last.
@@ -30,6 +41,11 @@ struct agent {
 	struct feed feed;
 	struct datapath *datapath;
 	struct node_addresses *addresses;
+	struct agent_metrics *metrics;
+	struct agent_serve *serve;
+	struct event_recorder *events;
+	struct agent_snapshot *snapshot;
+	struct agent_config *config;
 	struct agent_problems problems;
 	struct rejects rejects;
 	struct changes changes;
@@ -43,9 +59,17 @@ struct agent {
 	struct event *on_selftest;
 	struct event *on_retry;
 	struct event *on_problems;
+	struct event *on_saved;
+	struct event *on_source;
 	bool needs_restage;
 	bool has_synced;
+	bool is_begun;
 	bool is_ready;
+	bool is_restoring;
+	int result;
+	uint64_t start_ms;
+	uint64_t saved_ns;
+	uint64_t n_snapshots;
 	int selftest_error;
 	uint64_t selftest_logged_ms;
 	uint32_t n_udp_ended;
@@ -57,7 +81,8 @@ struct agent {
 uint64_t agent_now_ms(void);
 
 /**
- * agent_open() - open the datapath, the source and the address watch; nothing is changed yet.
+ * agent_open() - open the event loop, the datapath, the source and the address watch; nothing is
+ * changed yet.
  * Return: 0; negative errno, and the error is logged.
  */
 int agent_open(struct agent *agent, const struct options *options);
@@ -72,6 +97,13 @@ void agent_close(struct agent *agent);
  * Return: 0; negative errno, logged; the rest is not lost: call it again.
  */
 int agent_sync(struct agent *agent);
+
+/**
+ * agent_sync_pinned() - serve the health checks of what the source told, and leave all Services in
+ * the datapath as they were adopted; the next agent_sync() writes all.
+ * Return: 0 or negative errno, logged.
+ */
+int agent_sync_pinned(struct agent *agent);
 
 /**
  * agent_problems_later() - agent_update_problems() when the event loop is back: for what the source
@@ -92,9 +124,62 @@ int agent_set_addresses(struct agent *agent);
  */
 int agent_selftest(struct agent *agent);
 
-/** agent_follow() - make the event loop's events and run it until SIGTERM or SIGINT. Return: 0 or
- * negative errno, logged. */
-int agent_follow(struct agent *agent);
+/** agent_selftest_later() - run it again: in a minute, or soon when it has not passed. */
+void agent_selftest_later(struct agent *agent, bool has_passed);
+
+/**
+ * agent_run() - read the source, program and attach, then follow it until SIGTERM or SIGINT; with
+ * --once only the first.
+ * Return: 0 or negative errno, logged.
+ */
+int agent_run(struct agent *agent);
+
+/**
+ * agent_report_open() - metrics, HTTP servers and Events; the datapath and the source are open.
+ * Return: 0 or negative errno, logged.
+ */
+int agent_report_open(struct agent *agent);
+
+/** agent_report_close() - free them; before the source. */
+void agent_report_close(struct agent *agent);
+
+/** agent_report_start() - an Event on the Node: the agent serves (rule R53). */
+void agent_report_start(struct agent *agent);
+
+/** agent_report_service() - the source told a Service. */
+void agent_report_service(struct agent *agent);
+
+/** agent_report_slice() - the source told an EndpointSlice; NULL: one is gone. */
+void agent_report_slice(struct agent *agent, const struct k8s_slice *slice);
+
+/** agent_report_synced() - all that was told is in the datapath. */
+void agent_report_synced(struct agent *agent, double duration_s);
+
+/** agent_report_problem() - an Event on a Service that is not served as asked. @service:
+ * "namespace/name". */
+void agent_report_problem(struct agent *agent, const char *service, const char *text);
+
+/**
+ * agent_begin() - after the first sync, or with what is pinned: attach, test, and tell who waits.
+ * Does nothing when that is done. A failure ends the event loop, and is agent->result.
+ * Return: 0 or negative errno, logged.
+ */
+int agent_begin(struct agent *agent);
+
+/** agent_end() - leave the event loop. @result: for agent->result. */
+void agent_end(struct agent *agent, int result);
+
+/**
+ * agent_restore() - the API server does not answer: serve the saved state, or what is pinned. What
+ * is pinned is never older than what was saved, so it is left as it is, when there is any.
+ */
+void agent_restore(struct agent *agent);
+
+/** agent_restore_later() - agent_restore() in a few seconds. */
+void agent_restore_later(struct agent *agent);
+
+/** agent_tell_source() - keep for `svcbpf status` how far the source can be relied on. */
+void agent_tell_source(struct agent *agent);
 
 /** agent_ready() - the first complete sync and self-test are done: tell who waits for it, once. */
 void agent_ready(struct agent *agent);

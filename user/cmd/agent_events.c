@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "cmd/agent.h"
+#include "cmd/agent_snapshot.h"
 #include "cmd/sd_notify.h"
 #include "datapath/stale_udp.h"
+#include "source/manifests.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
@@ -15,8 +17,11 @@
 /* Until the self-test has passed for the first time, or again. */
 #define SELFTEST_RETRY_S 5
 #define LOG_INTERVAL_MS	 60000
-#define RETRY_FIRST_MS	 500
-#define RETRY_MAX_MS	 30000
+/* How long the API server may take at a start before a saved state is served. */
+#define API_PATIENCE_MS	   5000
+#define SOURCE_INTERVAL_MS 10000
+#define RETRY_FIRST_MS	   500
+#define RETRY_MAX_MS	   30000
 
 static void notify(const char *state)
 {
@@ -24,6 +29,17 @@ static void notify(const char *state)
 
 	if (r < 0)
 		log_debug_errno(r, "telling the service manager %s: %m", state);
+}
+
+static void add_timer(struct event *event, uint64_t delay_ms)
+{
+	const struct timeval delay = {
+		.tv_sec = (time_t)(delay_ms / 1000),
+		.tv_usec = (suseconds_t)(delay_ms % 1000 * 1000),
+	};
+
+	if (event_add(event, &delay) < 0)
+		log_error("event loop: a timer could not be set");
 }
 
 /* ------------------------------------------------------------------ ready */
@@ -66,6 +82,12 @@ static void log_selftest(struct agent *agent, int r, const char *text)
 	agent->selftest_error = r;
 }
 
+void agent_selftest_later(struct agent *agent, bool has_passed)
+{
+	add_timer(agent->on_selftest,
+		  1000ull * (has_passed ? SELFTEST_INTERVAL_S : SELFTEST_RETRY_S));
+}
+
 int agent_selftest(struct agent *agent)
 {
 	struct datapath_error error = {};
@@ -76,17 +98,6 @@ int agent_selftest(struct agent *agent)
 }
 
 /* ------------------------------------------------------------------ events */
-
-static void add_timer(struct event *event, uint64_t delay_ms)
-{
-	const struct timeval delay = {
-		.tv_sec = (time_t)(delay_ms / 1000),
-		.tv_usec = (suseconds_t)(delay_ms % 1000 * 1000),
-	};
-
-	if (event_add(event, &delay) < 0)
-		log_error("event loop: a timer could not be set");
-}
 
 void agent_retry_later(struct agent *agent)
 {
@@ -104,7 +115,11 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (agent_sync(agent) == 0 && agent_set_addresses(agent) < 0)
+	/* While what is pinned is served as it is, the model holds an older state. */
+	if (agent->has_synced || !agent->is_begun)
+		if (agent_sync(agent) < 0 || agent_begin(agent) < 0)
+			return;
+	if (agent_set_addresses(agent) < 0)
 		agent_retry_later(agent);
 }
 
@@ -149,7 +164,7 @@ static void on_selftest(evutil_socket_t fd, short what, void *arg)
 	if (r == 0)
 		agent_ready(agent);
 	log_stale_udp(agent);
-	add_timer(agent->on_selftest, 1000ull * (r < 0 ? SELFTEST_RETRY_S : SELFTEST_INTERVAL_S));
+	agent_selftest_later(agent, r == 0);
 }
 
 static void on_stop(evutil_socket_t fd, short what, void *arg)
@@ -160,7 +175,7 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
 	log_info("stopping on SIG%s: programs and maps stay, Services go on working as they are",
 		 sigabbrev_np((int)fd));
 	notify("STOPPING=1");
-	event_base_loopbreak(agent->base);
+	agent_end(agent, 0);
 }
 
 static void on_hup(evutil_socket_t fd, short what, void *arg)
@@ -170,10 +185,10 @@ static void on_hup(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	log_info("reading the manifests again on SIGHUP");
-	r = manifests_load(agent->feed.manifests);
+	log_info("reading %s again on SIGHUP", agent->feed.source_name);
+	r = feed_reload(&agent->feed);
 	if (r < 0)
-		log_error_errno(r, "reading the manifests: %m; the last state stays");
+		log_error_errno(r, "reading %s: %m; the last state stays", agent->feed.source_name);
 }
 
 static void on_grace(evutil_socket_t fd, short what, void *arg)
@@ -211,14 +226,33 @@ static struct event *add_event(struct agent *agent, int fd, short what, event_ca
 	return event;
 }
 
+static void on_saved(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	agent_restore(arg);
+}
+
+static void on_source(evutil_socket_t fd, short what, void *arg)
+{
+	struct agent *agent = arg;
+
+	(void)fd;
+	(void)what;
+	agent_tell_source(agent);
+	add_timer(agent->on_source, SOURCE_INTERVAL_MS);
+}
+
+void agent_restore_later(struct agent *agent)
+{
+	add_timer(agent->on_saved, API_PATIENCE_MS);
+}
+
 static int make_events(struct agent *agent)
 {
 	const short on_signal = EV_SIGNAL | EV_PERSIST;
 	const short on_input = EV_READ | EV_PERSIST;
 
-	agent->base = event_base_new();
-	if (!agent->base)
-		return -ENOMEM;
 	agent->on_term = add_event(agent, SIGTERM, on_signal, on_stop);
 	agent->on_int = add_event(agent, SIGINT, on_signal, on_stop);
 	agent->on_hup = add_event(agent, SIGHUP, on_signal, on_hup);
@@ -228,24 +262,61 @@ static int make_events(struct agent *agent)
 	agent->on_selftest = evtimer_new(agent->base, on_selftest, agent);
 	agent->on_retry = evtimer_new(agent->base, on_retry, agent);
 	agent->on_problems = evtimer_new(agent->base, on_problems, agent);
+	agent->on_saved = evtimer_new(agent->base, on_saved, agent);
+	agent->on_source = evtimer_new(agent->base, on_source, agent);
 	if (!agent->on_term || !agent->on_int || !agent->on_hup || !agent->on_grace ||
-	    !agent->on_addresses || !agent->on_selftest || !agent->on_retry || !agent->on_problems)
+	    !agent->on_addresses || !agent->on_selftest || !agent->on_retry ||
+	    !agent->on_problems || !agent->on_saved || !agent->on_source)
 		return -ENOMEM;
 	return 0;
 }
 
-int agent_follow(struct agent *agent)
+void agent_end(struct agent *agent, int result)
+{
+	agent->result = result;
+	event_base_loopbreak(agent->base);
+}
+
+/* All is told, written and attached before the loop runs. */
+static int begin_manifests(struct agent *agent)
+{
+	int r = feed_load(&agent->feed, 0);
+
+	if (r < 0)
+		return log_error_errno(r, "reading the manifests: %m");
+	if (!agent->is_begun)
+		return agent->result < 0 ? agent->result : -EIO; /* it was said why */
+	if (agent->options->is_once)
+		return agent->result;
+	r = manifests_follow(agent->feed.manifests, agent->base);
+	return r < 0 ? log_error_errno(r, "following the manifests (inotify): %m") : 0;
+}
+
+/* The first answer comes in the loop; when it does not, on_saved() serves what was saved. */
+static int begin_kubernetes(struct agent *agent)
+{
+	int r = feed_start(&agent->feed);
+
+	if (r < 0)
+		return log_error_errno(r, "asking the API server: %m");
+	log_info("asking the API server %s", agent->feed.source_name);
+	agent_restore_later(agent);
+	return 0;
+}
+
+int agent_run(struct agent *agent)
 {
 	int r = make_events(agent);
 
 	if (r < 0)
 		return log_error_errno(r, "event loop: %m");
-	r = manifests_follow(agent->feed.manifests, agent->base);
-	if (r < 0)
-		return log_error_errno(r, "following the manifests (inotify): %m");
-	add_timer(agent->on_selftest,
-		  agent->is_ready ? 1000ull * SELFTEST_INTERVAL_S : 1000ull * SELFTEST_RETRY_S);
+	agent_tell_source(agent);
+	r = agent->feed.manifests ? begin_manifests(agent) : begin_kubernetes(agent);
+	if (r < 0 || (agent->feed.manifests && agent->options->is_once))
+		return r;
+	add_timer(agent->on_source, SOURCE_INTERVAL_MS);
 	if (event_base_dispatch(agent->base) < 0)
 		return log_error_errno(-EIO, "event loop: %m");
-	return 0;
+	agent_snapshot_stop(agent->snapshot);
+	return agent->result;
 }

@@ -47,22 +47,26 @@ static bool next_grow(struct agent_problems *problems)
 	return true;
 }
 
-void agent_problems_add(struct agent_problems *problems, const char *subject, const char *text)
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+bool agent_problems_add(struct agent_problems *problems, const char *subject, const char *text)
 {
 	_free_ char *line = NULL;
+	bool is_new;
 
 	if (asprintf(&line, "%s%s%s", subject, *subject ? ": " : "", text) < 0)
 		line = NULL;
 	if (!line || !next_grow(problems)) {
 		problems->is_out_of_memory = true;
-		return;
+		return false;
 	}
+	is_new = !problems->n_lines || !bsearch(&line, problems->lines, problems->n_lines,
+						sizeof(*problems->lines), by_text);
 	problems->next[problems->n_next++] = TAKE_PTR(line);
-}
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	return is_new;
 }
 
 static void next_sort(struct agent_problems *problems)

@@ -22,9 +22,11 @@ struct agent_problems {
 /** agent_problems_begin() - begin a round. */
 void agent_problems_begin(struct agent_problems *problems);
 
-/** agent_problems_add() - add a line to the round: "@subject: @text", or @text alone with @subject
- * "". */
-void agent_problems_add(struct agent_problems *problems, const char *subject, const char *text);
+/**
+ * agent_problems_add() - add a line to the round: "@subject: @text", or @text alone with @subject
+ * "". Return: whether the last round did not have it.
+ */
+bool agent_problems_add(struct agent_problems *problems, const char *subject, const char *text);
 
 /**
  * agent_problems_end() - end the round: log what is new (warning) and what is gone (info).

@@ -32,14 +32,16 @@ static int stage_port(void *arg, const struct service_port *old, const struct se
 	const struct service_port_key *key = new ? &new->key : &old->key;
 
 	changes_count(&agent->changes, key, new);
+	agent_metrics_port_changed(agent->metrics, old, new);
 	return new ? datapath_put(agent->datapath, new) : datapath_remove(agent->datapath, key);
 }
 
 static int stage_health(void *arg, const struct health_check *check)
 {
 	struct agent *agent = arg;
+	int r = agent_serve_put_health(agent->serve, check);
 
-	return datapath_put_health(agent->datapath, check);
+	return r < 0 ? r : datapath_put_health(agent->datapath, check);
 }
 
 static int stage_changes(struct agent *agent)
@@ -79,6 +81,8 @@ static int sync_all(struct agent *agent)
 		r = model_state(agent->feed.model, &state);
 	if (r < 0)
 		return r;
+	agent_metrics_restage(agent->metrics);
+	agent_serve_restage(agent->serve);
 	r = stage_state(agent, state);
 	w = datapath_commit(agent->datapath, r == 0);
 	return w < 0 ? w : r;
@@ -95,14 +99,12 @@ static int sync_changes(struct agent *agent)
 
 /* ------------------------------------------------------------------ problems */
 
-static uint64_t reject_state(void *arg, const char *where)
-{
-	return manifests_reject_state(arg, where);
-}
-
 static void add_problem(void *arg, const char *service, const char *text)
 {
-	agent_problems_add(arg, service, text);
+	struct agent *agent = arg;
+
+	if (agent_problems_add(&agent->problems, service, text))
+		agent_report_problem(agent, service, text);
 }
 
 void agent_update_problems(struct agent *agent)
@@ -111,11 +113,11 @@ void agent_update_problems(struct agent *agent)
 	int r;
 
 	agent_problems_begin(problems);
-	rejects_settle(&agent->rejects, reject_state, agent->feed.manifests);
+	rejects_settle(&agent->rejects, feed_reject_state, &agent->feed);
 	for (size_t i = 0; i < agent->rejects.n_items; i++)
 		agent_problems_add(problems, "", agent->rejects.items[i].line);
-	model_for_each_problem(agent->feed.model, add_problem, problems);
-	datapath_for_each_problem(agent->datapath, add_problem, problems);
+	model_for_each_problem(agent->feed.model, add_problem, agent);
+	datapath_for_each_problem(agent->datapath, add_problem, agent);
 	if (!agent_problems_end(problems) && agent->has_synced)
 		return;
 	r = datapath_set_problems(agent->datapath, (const char *const *)problems->lines,
@@ -131,9 +133,32 @@ static int sync_failed(struct agent *agent, int r)
 	log_error_errno(r, "writing the datapath: %m; Services keep what was written before, "
 			   "trying again");
 	agent->needs_restage = true;
+	agent_metrics_sync_failed(agent->metrics);
 	agent_update_problems(agent);
 	agent_retry_later(agent);
 	return r;
+}
+
+static int serve_health(void *arg, const struct health_check *check)
+{
+	const struct agent *agent = arg;
+
+	return agent_serve_put_health(agent->serve, check);
+}
+
+/* The commit writes what is staged from the beginning: the self-test. */
+int agent_sync_pinned(struct agent *agent)
+{
+	const struct model_events events = {.health = serve_health, .arg = agent};
+	int r = model_commit(agent->feed.model, &events);
+
+	agent->needs_restage = true;
+	if (r == 0)
+		r = datapath_commit(agent->datapath, false);
+	if (r < 0)
+		return log_error_errno(r, "preparing to serve what is pinned: %m");
+	agent_serve_synced(agent->serve);
+	return 0;
 }
 
 int agent_sync(struct agent *agent)
@@ -151,6 +176,7 @@ int agent_sync(struct agent *agent)
 	else if (agent->has_synced && agent->changes.n_services)
 		changes_log(&agent->changes, &agent->budget, agent_now_ms(),
 			    datapath_n_written(agent->datapath), now_precise_ms() - start_ms);
+	agent_report_synced(agent, (now_precise_ms() - start_ms) / 1e3);
 	agent_update_problems(agent);
 	agent->needs_restage = false;
 	agent->has_synced = true;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "cmd/print_doc.h"
+#include "util/addr.h"
 
 /* Groups of options, for struct command.groups; OPTIONS_COMMON is taken by every command. */
 #define OPTIONS_SOURCE	 0x01u
@@ -30,11 +31,29 @@
 #define OPTIONS_NODE_MAX 256
 
 struct command;
+struct config_file;
+
+/** OPTIONS_DEFAULT_HEALTHZ, OPTIONS_DEFAULT_METRICS - where `run` listens, as kube-proxy does. */
+#define OPTIONS_DEFAULT_HEALTHZ "0.0.0.0:10256"
+#define OPTIONS_DEFAULT_METRICS "127.0.0.1:10249"
+
+/** OPTIONS_DEFAULT_STATE_DIR - where `run` keeps its snapshot when its source is the API. */
+#define OPTIONS_DEFAULT_STATE_DIR "/var/lib/svcbpf"
 
 /**
- * struct options - what the user asked for, defaults filled in. Strings are borrowed from argv and
- * the environment, but @manifests and @args, whose arrays are owned.
+ * struct options - what the user asked for, defaults filled in. Strings are borrowed from argv, the
+ * environment and @file; the arrays @args, @manifests and @servers are one block, owned.
  * @is_help: --help: print it and do nothing else.
+ * @n_manifests: never together with @kubeconfig, @context, @servers.
+ * @kubeconfig: NULL: the in-cluster service account.  @context: NULL: the current one.
+ * @servers: instead of the kubeconfig's; tried in turn.
+ * @is_api_through_service: the API may be reached through a Service's address, its own included.
+ * @state_dir: where the snapshot is; "": none is kept. The default is for the API only.
+ * @healthz_bind_address, @metrics_bind_address: "ADDRESS:PORT", checked by
+ *	options_parse_endpoint(); "": no such server.
+ * @is_bind_hard_fail: end when one cannot be bound, instead of trying again.
+ * @config: path of --config; NULL: none.  @file: what is in it, owned; NULL without.
+ * @config_note: one line about @config, e.g. what is ignored in it, for the log; NULL: none.
  * @cgroup: NULL: find the mounted one.
  * @nodeport_addresses: checked by node_addresses_parse(); NULL: all.
  * @ready_fd: -1: none.
@@ -48,12 +67,24 @@ struct options {
 	size_t n_args;
 	const char **manifests;
 	size_t n_manifests;
+	const char *kubeconfig;
+	const char *context;
+	const char **servers;
+	size_t n_servers;
+	bool is_api_through_service;
 	char node_name[OPTIONS_NODE_MAX];
 	const char *cgroup;
 	const char *pin_dir;
 	const char *nodeport_addresses;
 	uint32_t max_services;
 	uint32_t max_backends;
+	const char *state_dir;
+	const char *healthz_bind_address;
+	const char *metrics_bind_address;
+	bool is_bind_hard_fail;
+	const char *config;
+	struct config_file *file;
+	const char *config_note;
 	bool is_once;
 	int ready_fd;
 	enum print_format format;
@@ -85,6 +116,13 @@ const struct option_group *option_groups(size_t *ret_n);
  */
 int options_parse(const struct command *command, int argc, char **argv, struct options *ret_options,
 		  char ret_error[OPTIONS_ERROR_MAX]);
+
+/**
+ * options_parse_endpoint() - read "ADDRESS:PORT", "[ADDRESS]:PORT", or ":PORT" for 0.0.0.0.
+ * @ret_port: host order; 0: any free one.
+ * Return: 0; -EINVAL.
+ */
+int options_parse_endpoint(const char *text, struct addr *ret_addr, uint16_t *ret_port);
 
 /** options_help() - write the command's help. */
 void options_help(const struct command *command, FILE *out);

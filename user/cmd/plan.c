@@ -2,6 +2,8 @@
 #include "cmd/plan.h"
 
 #include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,6 +11,16 @@
 #include "cmd/feed.h"
 #include "cmd/print.h"
 #include "util/cleanup.h"
+#include "util/log.h"
+
+/* For the whole of the API server's answers. */
+#define API_TIMEOUT_S 60
+
+static void event_base_freep(struct event_base **base)
+{
+	if (*base)
+		event_base_free(*base);
+}
 
 void plan_state_freep(struct state **state)
 {
@@ -17,9 +29,11 @@ void plan_state_freep(struct state **state)
 
 int plan_check_source(const char *command, const struct options *options)
 {
-	if (!options->n_manifests) {
-		command_error(command, "no source: give --manifests PATH (the in-cluster service "
-				       "account is not a source in this version)");
+	const char *in_cluster = getenv("KUBERNETES_SERVICE_HOST");
+
+	if (!options->n_manifests && !options->kubeconfig && !(in_cluster && *in_cluster)) {
+		command_error(command, "no source: give --kubeconfig FILE or --manifests PATH "
+				       "(this is not a pod, which would have a service account)");
 		return CMD_USAGE;
 	}
 	for (size_t i = 0; i < options->n_manifests; i++) {
@@ -43,6 +57,14 @@ static void print_problem(void *arg, const char *service, const char *text)
 	command_error(arg, "%s: %s", service, text);
 }
 
+static void print_log(void *arg, int level, const char *text)
+{
+	const struct feed *feed = arg;
+
+	if (level <= LOG_LEVEL_WARN)
+		command_error(feed->command, "%s", text);
+}
+
 static int commit(void *arg)
 {
 	const struct feed *feed = arg;
@@ -50,29 +72,59 @@ static int commit(void *arg)
 	return model_commit(feed->model, NULL);
 }
 
+static int read_source(struct feed *feed, const char *command, const struct options *options,
+		       struct event_base *base)
+{
+	char error[FEED_ERROR_MAX];
+	int r = feed_open(feed, options, base, error);
+
+	if (r < 0) {
+		command_error(command, "%s", error);
+		return CMD_FAILED;
+	}
+	r = feed_load(feed, API_TIMEOUT_S);
+	if (r == -ETIMEDOUT)
+		command_error(command, "the API server %s has not told all within %d s",
+			      feed->source_name, API_TIMEOUT_S);
+	else if (r < 0)
+		command_error(command, "reading %s: %s", feed->source_name, strerror(-r));
+	return r < 0 ? CMD_FAILED : CMD_OK;
+}
+
+static int compute(struct feed *feed, const char *command, struct state **ret)
+{
+	int r = model_state(feed->model, ret);
+
+	if (r < 0) {
+		command_error(command, "computing the plan: %s", strerror(-r));
+		return CMD_FAILED;
+	}
+	model_for_each_problem(feed->model, print_problem, (void *)command);
+	return CMD_OK;
+}
+
 int plan_compute(const char *command, const struct options *options, struct state **ret,
 		 size_t *ret_n_rejected)
 {
-	_cleanup_(feed_close) struct feed feed = {.rejected = print_rejected, .synced = commit};
-	_cleanup_(plan_state_freep) struct state *state = NULL;
+	_cleanup_(event_base_freep) struct event_base *base = NULL;
+	_cleanup_(feed_close) struct feed feed = {
+		.command = command, .rejected = print_rejected, .synced = commit, .log = print_log};
 	int r = plan_check_source(command, options);
 
 	if (r != CMD_OK)
 		return r;
-	feed.arg = &feed;
-	r = feed_open(&feed, options);
-	if (r == 0)
-		r = manifests_load(feed.manifests);
-	if (r == 0)
-		r = model_state(feed.model, &state);
-	if (r < 0) {
-		command_error(command, "reading the manifests: %s", strerror(-r));
+	base = event_base_new();
+	if (!base) {
+		command_error(command, "%s", strerror(ENOMEM));
 		return CMD_FAILED;
 	}
-	model_for_each_problem(feed.model, print_problem, (void *)command);
-	*ret_n_rejected = manifests_n_rejected(feed.manifests);
-	*ret = TAKE_PTR(state);
-	return CMD_OK;
+	feed.arg = &feed;
+	r = read_source(&feed, command, options, base);
+	if (r == CMD_OK)
+		r = compute(&feed, command, ret);
+	if (r == CMD_OK)
+		*ret_n_rejected = feed_n_rejected(&feed);
+	return r;
 }
 
 int plan_main(const struct options *options)

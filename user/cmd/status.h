@@ -67,6 +67,12 @@ const char *status_selftest_result(const struct svc_meta *meta);
 /** status_selftest_error() - why it did not pass; NULL when it did, or never ran. */
 const char *status_selftest_error(const struct svc_meta *meta);
 
+/** status_source_kind() - "manifests" or "kubernetes"; NULL before the first start. */
+const char *status_source_kind(const struct svc_meta *meta);
+
+/** status_source_state() - "starting", "in step", "lost" or "not reached yet". */
+const char *status_source_state(const struct svc_meta *meta);
+
 /** status_clear() - free what it owns. */
 void status_clear(struct status *status);
 

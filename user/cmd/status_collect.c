@@ -27,6 +27,26 @@ const struct status_feature *status_features(size_t *ret_n)
 	return features;
 }
 
+const char *status_source_kind(const struct svc_meta *meta)
+{
+	static const char *const names[] = {
+		[SVC_SOURCE_MANIFESTS] = "manifests", [SVC_SOURCE_KUBERNETES] = "kubernetes"};
+
+	return meta->source_kind < ARRAY_SIZE(names) ? names[meta->source_kind] : NULL;
+}
+
+const char *status_source_state(const struct svc_meta *meta)
+{
+	static const char *const names[] = {
+		[SVC_SOURCE_STARTING] = "starting",
+		[SVC_SOURCE_IN_STEP] = "in step",
+		[SVC_SOURCE_LOST] = "lost",
+		[SVC_SOURCE_SAVED] = "not reached yet",
+	};
+
+	return meta->source_state < ARRAY_SIZE(names) ? names[meta->source_state] : "?";
+}
+
 const char *status_format_age(uint64_t age_ns, char buf[STATUS_AGE_MAX])
 {
 	const unsigned long long s = age_ns / NS_PER_S;

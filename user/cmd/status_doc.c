@@ -44,6 +44,20 @@ static cJSON *cgroup_json(const struct svc_meta *meta)
 		       object);
 }
 
+static cJSON *source_json(const struct svc_meta *meta)
+{
+	const char *kind = status_source_kind(meta);
+	cJSON *object = cJSON_CreateObject();
+
+	return keep_if(
+		(kind ? cJSON_AddStringToObject(object, "kind", kind)
+		      : cJSON_AddNullToObject(object, "kind")) &&
+			cJSON_AddStringToObject(object, "name", meta->source) &&
+			cJSON_AddStringToObject(object, "state", status_source_state(meta)) &&
+			add_time(object, "contact", meta->source_contact_ns),
+		object);
+}
+
 static cJSON *sync_json(const struct svc_meta *meta)
 {
 	cJSON *object = cJSON_CreateObject();
@@ -118,6 +132,8 @@ static int print_facts(struct print_doc *doc, const struct status *status)
 		r = print_doc_string(doc, "pinDir", status->pin_dir);
 	if (r == 0)
 		r = print_doc_value(doc, "cgroup", cgroup_json(meta));
+	if (r == 0)
+		r = print_doc_value(doc, "source", source_json(meta));
 	if (r == 0)
 		r = print_doc_value(doc, "lastSync", sync_json(meta));
 	return r < 0 ? r : print_doc_value(doc, "selfTest", selftest_json(meta));

@@ -45,6 +45,33 @@ static void judge_agent(struct status *status)
 		add_reason(status, "the last sync was cut short; the next start completes it");
 }
 
+/* While no agent runs that is said, and says more. */
+static void judge_source(struct status *status)
+{
+	const struct svc_meta *meta = &status->meta;
+	char age[STATUS_AGE_MAX];
+
+	if (!status->is_running || meta->source_kind != SVC_SOURCE_KUBERNETES)
+		return;
+	status_format_age(age_ns(status, meta->source_contact_ns), age);
+	if (meta->source_state == SVC_SOURCE_LOST)
+		add_reason(status,
+			   "the API server %s was last heard %s ago: Services work as they were "
+			   "then; see the agent's log",
+			   meta->source, age);
+	else if (meta->source_state == SVC_SOURCE_SAVED && meta->source_contact_ns)
+		add_reason(status,
+			   "the API server %s has not answered since the agent's start: Services "
+			   "work as they were %s ago; see the agent's log",
+			   meta->source, age);
+	else if (meta->source_state != SVC_SOURCE_IN_STEP &&
+		 age_ns(status, meta->start_ns) > START_MAX_NS)
+		add_reason(status,
+			   "the API server %s has not answered since the agent's start; see the "
+			   "agent's log",
+			   meta->source);
+}
+
 const char *status_selftest_result(const struct svc_meta *meta)
 {
 	if (!meta->selftest_ns)
@@ -162,6 +189,7 @@ static void judge_maps(struct status *status)
 void status_judge(struct status *status)
 {
 	judge_agent(status);
+	judge_source(status);
 	judge_selftest(status);
 	judge_links(status);
 	judge_maps(status);

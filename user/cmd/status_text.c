@@ -45,6 +45,22 @@ static void print_agent(FILE *out, const struct status *status)
 	fprintf(out, "pins       %s\n", status->pin_dir);
 }
 
+static void print_source(FILE *out, const struct status *status)
+{
+	const struct svc_meta *meta = &status->meta;
+	char age[STATUS_AGE_MAX];
+
+	if (!meta->source_kind)
+		return;
+	status_format_age(age_ns(status, meta->source_contact_ns), age);
+	fprintf(out, "source     %s, %s", meta->source, status_source_state(meta));
+	if (meta->source_contact_ns && meta->source_state == SVC_SOURCE_IN_STEP)
+		fprintf(out, " (seen %s ago)", age);
+	else if (meta->source_contact_ns)
+		fprintf(out, ": what is programmed is %s old", age);
+	fputc('\n', out);
+}
+
 static void print_sync(FILE *out, const struct status *status)
 {
 	const struct svc_meta *meta = &status->meta;
@@ -144,6 +160,7 @@ int status_print_text(FILE *out, const struct status *status)
 	print_verdict(out, status);
 	print_agent(out, status);
 	print_programs(out, status);
+	print_source(out, status);
 	print_sync(out, status);
 	print_kernel(out, status);
 	fputc('\n', out);

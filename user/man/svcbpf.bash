@@ -3,10 +3,11 @@
 
 _svcbpf_options() {
 	local common="--help --verbose --log-format"
-	local source="--manifests --node-name"
+	local source="--manifests --kubeconfig --context --server --api-via-service --node-name"
 	case $1 in
 	run) echo "$common $source --cgroup --nodeport-addresses --max-services --max-backends" \
-		"--pin-dir --once --ready-fd" ;;
+		"--pin-dir --config --state-dir --healthz-bind-address --metrics-bind-address" \
+		"--bind-address-hard-fail --once --ready-fd" ;;
 	dump) echo "$common --pin-dir --output --service --watch --interval" ;;
 	plan) echo "$common $source --output --service" ;;
 	verify) echo "$common $source --pin-dir --output --service" ;;
@@ -23,6 +24,14 @@ _svcbpf_values() {
 	-o | --output) echo "table wide json yaml" ;;
 	--log-format) echo "text json" ;;
 	--nodeport-addresses) echo "primary" ;;
+	*) return 1 ;;
+	esac
+}
+
+# Whether a file or folder follows an option.
+_svcbpf_is_path() {
+	case $1 in
+	--manifests | --kubeconfig | --config | --cgroup | --pin-dir | --state-dir) ;;
 	*) return 1 ;;
 	esac
 }
@@ -47,7 +56,7 @@ _svcbpf() {
 	[ "$last" != "=" ] || last=${COMP_WORDS[COMP_CWORD - 2]}
 	if [ "$COMP_CWORD" -eq 1 ]; then
 		values="$(_svcbpf_commands) --help --version"
-	elif [ "$last" = --manifests ] || [ "$last" = --cgroup ] || [ "$last" = --pin-dir ]; then
+	elif _svcbpf_is_path "$last"; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 	elif [[ $word == -* ]]; then

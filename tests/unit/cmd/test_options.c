@@ -3,6 +3,7 @@
 #include <cjson/cJSON.h>
 #include <criterion/criterion.h>
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "capture.h"
@@ -69,35 +70,41 @@ static const struct {
 	{"run --nodeport-addresses primary,10.0.0.0/8",
 	 "svcbpf run: --nodeport-addresses: 'primary,10.0.0.0/8' is neither 'primary' nor CIDRs "
 	 "with commas between them\n"},
-	{"run --kubeconfig f",
-	 "svcbpf run: --kubeconfig: the Kubernetes API is not a source in this version; use "
-	 "--manifests PATH\n"},
-	{"plan --context c",
-	 "svcbpf plan: --context: the Kubernetes API is not a source in this version; use "
-	 "--manifests PATH\n"},
-	{"verify --server u",
-	 "svcbpf verify: --server: the Kubernetes API is not a source in this version; use "
-	 "--manifests PATH\n"},
+	{"run --kubeconfig ''", "svcbpf run: --kubeconfig: must not be empty\n"},
+	{"plan --context ''", "svcbpf plan: --context: must not be empty\n"},
+	{"verify --server 10.0.0.5:6443",
+	 "svcbpf verify: --server: '10.0.0.5:6443' does not begin with https:// or http://\n"},
+	{"run --manifests m --kubeconfig k",
+	 "svcbpf run: --manifests and --kubeconfig are two sources; give one of them\n"},
+	{"plan --context c --manifests m",
+	 "svcbpf plan: --manifests and --context are two sources; give one of them\n"},
+	{"verify --server http://a --manifests m",
+	 "svcbpf verify: --manifests and --server are two sources; give one of them\n"},
+	{"run --api-via-service=1", "svcbpf run: option '--api-via-service' takes no value\n"},
 	{"run --devices auto",
 	 "svcbpf run: --devices: no packet path in this version; leave it out or give 'none'\n"},
-	{"run --healthz-bind-address 0.0.0.0:10256",
-	 "svcbpf run: --healthz-bind-address: no HTTP server in this version; leave it out or give "
-	 "\"\", and use 'svcbpf status'\n"},
-	{"run --metrics-bind-address :1",
-	 "svcbpf run: --metrics-bind-address: no HTTP server in this version; leave it out or give "
-	 "\"\", and use 'svcbpf status'\n"},
-	{"run --config f",
-	 "svcbpf run: --config: no configuration file in this version; give its settings as "
-	 "options\n"},
+	{"run --healthz-bind-address 0.0.0.0", "svcbpf run: --healthz-bind-address: '0.0.0.0' is "
+					       "not ADDRESS:PORT (IPv6 in brackets), nor "
+					       "empty\n"},
+	{"run --metrics-bind-address localhost:1",
+	 "svcbpf run: --metrics-bind-address: 'localhost:1' is not ADDRESS:PORT (IPv6 in "
+	 "brackets), "
+	 "nor empty\n"},
+	{"run --state-dir state", "svcbpf run: --state-dir: 'state' must begin with /\n"},
+	{"run --config ''", "svcbpf run: --config: must not be empty\n"},
+	{"run --config /nonexistent/c",
+	 "svcbpf run: --config /nonexistent/c: No such file or directory\n"},
+	{"run --config /", "svcbpf run: --config /: not a regular file\n"},
+	{"plan --config f", "svcbpf plan: unknown option '--config'" SEE("plan")},
 	{"explain pod/a 10.96.0.1:80",
 	 "svcbpf explain: not in this version; 'svcbpf dump' shows each frontend's backends and "
 	 "rules\n"},
-	{"plan",
-	 "svcbpf plan: no source: give --manifests PATH (the in-cluster service account is not a "
-	 "source in this version)\n"},
-	{"run",
-	 "svcbpf run: no source: give --manifests PATH (the in-cluster service account is not a "
-	 "source in this version)\n"},
+	{"plan", "svcbpf plan: no source: give --kubeconfig FILE or --manifests PATH (this is not "
+		 "a pod, which "
+		 "would have a service account)\n"},
+	{"run", "svcbpf run: no source: give --kubeconfig FILE or --manifests PATH (this is not a "
+		"pod, which "
+		"would have a service account)\n"},
 };
 
 /* The commands that need root say that first when the test has none. */
@@ -143,7 +150,7 @@ Test(options, help_goes_to_standard_output_for_every_command)
 		cr_expect_str_empty(capture.err, "%s: %s", words, capture.err);
 		cr_expect(strncmp(capture.out, usage, strlen(usage)) == 0, "%s", capture.out);
 		cr_expect(strstr(capture.out, all[i].summary), "%s: %s", words, capture.out);
-		cr_expect_not(strstr(capture.out, "kubeconfig"), "%s shows what is refused", words);
+		cr_expect_not(strstr(capture.out, "--devices"), "%s shows what is refused", words);
 		snprintf(words, sizeof(words), "help %s", all[i].name);
 		other = capture_run(words);
 		cr_expect_str_eq(capture.out, other.out, "%s", words);
@@ -207,6 +214,15 @@ Test(options, defaults)
 	cr_expect_eq(options->ready_fd, -1);
 	cr_expect_eq(options->interval_s, 2u);
 	cr_expect_eq(options->format, PRINT_TABLE);
+	cr_expect_str_eq(options->state_dir, "/var/lib/svcbpf");
+	cr_expect_str_eq(options->healthz_bind_address, "0.0.0.0:10256");
+	cr_expect_str_eq(options->metrics_bind_address, "127.0.0.1:10249");
+	cr_expect_eq(options->n_servers, 0u);
+	cr_expect_null(options->kubeconfig);
+	cr_expect_null(options->context);
+	cr_expect_null(options->config);
+	cr_expect_null(options->config_note);
+	cr_expect_not(options->is_api_through_service || options->is_bind_hard_fail);
 	cr_expect_null(options->cgroup);
 	cr_expect_null(options->nodeport_addresses);
 	cr_expect_null(options->service);
@@ -221,8 +237,8 @@ Test(options, all_of_run)
 		parse("run --manifests a --manifests=b --node-name=N1 --cgroup=/cg "
 		      "--pin-dir=/pins --nodeport-addresses=10.0.0.0/8,fd00::/8 "
 		      "--max-services=16 --max-backends=134217728 --devices=none "
-		      "--healthz-bind-address= --metrics-bind-address '' --once --ready-fd=1 "
-		      "-v --log-format=json");
+		      "--healthz-bind-address= --metrics-bind-address [::1]:0 --state-dir=/s "
+		      "--bind-address-hard-fail --once --ready-fd=1 -v --log-format=json");
 	const struct options *options = &parsed.options;
 
 	cr_assert_eq(options->n_manifests, 2u);
@@ -234,10 +250,79 @@ Test(options, all_of_run)
 	cr_expect_str_eq(options->nodeport_addresses, "10.0.0.0/8,fd00::/8");
 	cr_expect_eq(options->max_services, 16u);
 	cr_expect_eq(options->max_backends, 134217728u);
+	cr_expect_str_eq(options->healthz_bind_address, "");
+	cr_expect_str_eq(options->metrics_bind_address, "[::1]:0");
+	cr_expect_str_eq(options->state_dir, "/s");
+	cr_expect(options->is_bind_hard_fail);
 	cr_expect(options->is_once);
 	cr_expect_eq(options->ready_fd, 1);
 	cr_expect(options->is_verbose);
 	cr_expect(options->is_json_log);
+}
+
+Test(options, the_api_as_source)
+{
+	_cleanup_(parsed_clear) struct parsed parsed =
+		parse("verify --kubeconfig k --context=c --server https://a --server http://b "
+		      "--api-via-service");
+	const struct options *options = &parsed.options;
+
+	cr_expect_str_eq(options->kubeconfig, "k");
+	cr_expect_str_eq(options->context, "c");
+	cr_assert_eq(options->n_servers, 2u);
+	cr_expect_str_eq(options->servers[0], "https://a");
+	cr_expect_str_eq(options->servers[1], "http://b");
+	cr_expect(options->is_api_through_service);
+}
+
+Test(options, manifests_have_no_snapshot_unless_asked_for)
+{
+	_cleanup_(parsed_clear) struct parsed manifests = parse("run --manifests m");
+	_cleanup_(parsed_clear) struct parsed asked = parse("run --manifests m --state-dir /s");
+	_cleanup_(parsed_clear) struct parsed none = parse("run --state-dir=");
+
+	cr_expect_str_eq(manifests.options.state_dir, "");
+	cr_expect_str_eq(asked.options.state_dir, "/s");
+	cr_expect_str_eq(none.options.state_dir, "");
+}
+
+Test(options, endpoints)
+{
+	static const struct {
+		const char *text;
+		const char *addr; /* NULL: refused */
+		uint16_t port;
+	} cases[] = {
+		{"0.0.0.0:10256", "0.0.0.0", 10256},
+		{"127.0.0.1:0", "127.0.0.1", 0},
+		{":65535", "0.0.0.0", 65535},
+		{"[::]:1", "::", 1},
+		{"[fd00::1]:80", "fd00::1", 80},
+		{"", NULL, 0},
+		{"127.0.0.1", NULL, 0},
+		{"127.0.0.1:", NULL, 0},
+		{"127.0.0.1:65536", NULL, 0},
+		{"127.0.0.1:+1", NULL, 0},
+		{"127.0.0.1:1x", NULL, 0},
+		{"::1:80", NULL, 0},
+		{"[::1]", NULL, 0},
+		{"[127.0.0.1]:80", NULL, 0},
+		{"[]:80", NULL, 0},
+		{"host:80", NULL, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char text[ADDR_TEXT_MAX];
+		struct addr addr = {};
+		uint16_t port = 7;
+		int r = options_parse_endpoint(cases[i].text, &addr, &port);
+
+		cr_expect_eq(r, cases[i].addr ? 0 : -EINVAL, "'%s': %d", cases[i].text, r);
+		if (r < 0 || !cases[i].addr)
+			continue;
+		cr_expect_str_eq(addr_format(&addr, text), cases[i].addr, "%s", cases[i].text);
+		cr_expect_eq(port, cases[i].port, "%s", cases[i].text);
+	}
 }
 
 Test(options, arguments_and_shortened_names)

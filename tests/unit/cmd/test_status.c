@@ -49,6 +49,10 @@ static struct status healthy(void)
 				.sync_count = 14,
 				.selftest_ns = START_NS + 3570 * S,
 				.cgroup_id = 7,
+				.source_kind = SVC_SOURCE_KUBERNETES,
+				.source_state = SVC_SOURCE_IN_STEP,
+				.source_contact_ns = START_NS + 3597 * S,
+				.source = "https://10.0.0.1:6443",
 				.node = "n1",
 				.zone = "a",
 				.version = "1.0",
@@ -108,6 +112,24 @@ Test(status, selftest)
 	expect_reason(status, "the last self-test was 10 min ago");
 	status.meta.selftest_ns = 0;
 	expect_reason(status, "the self-test has not run yet");
+}
+
+Test(status, source)
+{
+	struct status status = healthy();
+
+	status.meta.source_state = SVC_SOURCE_LOST;
+	status.meta.source_contact_ns = START_NS + 3000 * S;
+	expect_reason(status, "the API server https://10.0.0.1:6443 was last heard 10 min ago");
+	status.meta.source_state = SVC_SOURCE_SAVED;
+	expect_reason(status, "has not answered since the agent's start: Services work as they "
+			      "were 10 min ago");
+	status.meta.source_contact_ns = 0;
+	expect_reason(status, "has not answered since the agent's start; see");
+	status.meta.source_state = SVC_SOURCE_STARTING;
+	expect_reason(status, "has not answered since the agent's start; see");
+	status.meta.source_kind = SVC_SOURCE_MANIFESTS;
+	expect_reason(status, NULL);
 }
 
 Test(status, links)
@@ -219,6 +241,7 @@ Test(status, text_when_all_is_well)
 			 "getpeername6 (14)\n"
 			 "           recvmsg4 (15), recvmsg6 (16), sendmsg4 (17), sendmsg6 (18)\n"
 			 "           sock_release (19)\n"
+			 "source     https://10.0.0.1:6443, in step (seen 3 s ago)\n"
 			 "last sync  10 s ago, at 2026-11-21T22:59:50Z, took 1.5 ms; 14 since the "
 			 "maps were made\n"
 			 "self-test  passed, 30 s ago\n"
@@ -275,6 +298,8 @@ Test(status, json_in_full)
 		"\"agent\":{\"running\":true,\"pid\":42,\"started\":\"2026-11-21T22:00:00Z\","
 		"\"version\":\"1.0\"},\n\"abi\":1,\n\"pinDir\":\"/pins\",\n"
 		"\"cgroup\":{\"path\":\"/sys/fs/cgroup\",\"id\":7},\n"
+		"\"source\":{\"kind\":\"kubernetes\",\"name\":\"https://10.0.0.1:6443\","
+		"\"state\":\"in step\",\"contact\":\"2026-11-21T22:59:57Z\"},\n"
 		"\"lastSync\":{\"time\":\"2026-11-21T22:59:50Z\",\"durationSeconds\":0.0015,"
 		"\"count\":14},\n"
 		"\"selfTest\":{\"time\":\"2026-11-21T22:59:30Z\",\"result\":\"passed\","

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How far the source can be relied on, and what is served while it cannot be reached. */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "cmd/agent.h"
+#include "cmd/agent_snapshot.h"
+#include "cmd/status.h"
+#include "source/kubernetes.h"
+#include "source/snapshot.h"
+#include "util/log.h"
+
+/* An open watch brings a bookmark each minute: without any byte for longer it may hang. */
+#define WATCH_SILENT_MS 100000
+/* How often a start looks whether the first answer still comes in. */
+#define PROGRESS_MS 5000
+
+#define NS_PER_S  1000000000ull
+#define NS_PER_MS 1000000ull
+
+static uint64_t realtime_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* ------------------------------------------------------------------ for status */
+
+/* @ret_contact_ms: CLOCK_MONOTONIC of the watch that was heard least lately; 0: one never was. */
+static bool is_followed(const struct kubernetes *kubernetes, uint64_t now_ms,
+			uint64_t *ret_contact_ms)
+{
+	bool is_followed = true;
+	uint64_t oldest_ms = UINT64_MAX;
+
+	for (unsigned int i = 0; i < KUBERNETES_N_RESOURCES; i++) {
+		struct kubernetes_watch watch;
+
+		kubernetes_watch(kubernetes, i, &watch);
+		if (watch.state == KUBERNETES_WAITING ||
+		    now_ms - watch.contact_ms > WATCH_SILENT_MS)
+			is_followed = false;
+		if (watch.contact_ms < oldest_ms)
+			oldest_ms = watch.contact_ms;
+	}
+	*ret_contact_ms = oldest_ms;
+	return is_followed;
+}
+
+static void judge_kubernetes(const struct agent *agent, struct datapath_source *source)
+{
+	const uint64_t now_ms = agent_now_ms();
+	uint64_t contact_ms;
+
+	source->kind = SVC_SOURCE_KUBERNETES;
+	if (!kubernetes_is_synced(agent->feed.kubernetes)) {
+		source->state = agent->is_begun ? SVC_SOURCE_SAVED : SVC_SOURCE_STARTING;
+		source->contact_ns = agent->saved_ns;
+		return;
+	}
+	if (is_followed(agent->feed.kubernetes, now_ms, &contact_ms)) {
+		source->state = SVC_SOURCE_IN_STEP;
+		source->contact_ns = realtime_ns();
+		return;
+	}
+	source->state = SVC_SOURCE_LOST;
+	if (contact_ms)
+		source->contact_ns = realtime_ns() - (now_ms - contact_ms) * NS_PER_MS;
+}
+
+static void tell_snapshot(struct agent *agent, bool is_in_step)
+{
+	struct agent_snapshot_state state;
+
+	if (is_in_step)
+		agent_snapshot_contact(agent->snapshot);
+	agent_snapshot_state(agent->snapshot, &state);
+	if (state.n_written + state.n_failed == agent->n_snapshots)
+		return;
+	agent->n_snapshots = state.n_written + state.n_failed;
+	agent_metrics_snapshot(agent->metrics, state.error, (uint64_t)state.saved_s * NS_PER_S);
+}
+
+void agent_tell_source(struct agent *agent)
+{
+	struct datapath_source source = {.name = agent->feed.source_name};
+
+	if (agent->feed.kubernetes) {
+		judge_kubernetes(agent, &source);
+	} else {
+		source.kind = SVC_SOURCE_MANIFESTS;
+		source.state = agent->has_synced ? SVC_SOURCE_IN_STEP : SVC_SOURCE_STARTING;
+		source.contact_ns = agent->has_synced ? realtime_ns() : 0;
+	}
+	datapath_set_source(agent->datapath, &source);
+	tell_snapshot(agent, source.state == SVC_SOURCE_IN_STEP);
+}
+
+/* ------------------------------------------------------------------ without an answer */
+
+/* A long list may take its time; one that comes in is worth waiting for. */
+static bool is_answering(const struct agent *agent)
+{
+	const uint64_t now_ms = agent_now_ms();
+
+	for (unsigned int i = 0; i < KUBERNETES_N_RESOURCES; i++) {
+		struct kubernetes_watch watch;
+
+		kubernetes_watch(agent->feed.kubernetes, i, &watch);
+		if (watch.contact_ms && now_ms - watch.contact_ms < PROGRESS_MS)
+			return true;
+	}
+	return false;
+}
+
+static bool load_saved(struct agent *agent, struct snapshot_info *ret_info)
+{
+	const struct options *options = agent->options;
+	struct snapshot_error error = {};
+	int r;
+
+	if (!options->state_dir || !*options->state_dir)
+		return false;
+	agent->is_restoring = true;
+	r = snapshot_load(options->state_dir, model_node_name(agent->feed.model),
+			  agent->feed.strings, kubernetes_restore(agent->feed.kubernetes), ret_info,
+			  &error);
+	agent->is_restoring = false;
+	if (r < 0 && r != -ENOENT)
+		log_warn("%s", *error.text ? error.text : strerror(-r));
+	return r == 0;
+}
+
+/*
+ * The model is as the saved state says now, and the datapath as it was: only the health checks are
+ * taken from it. The first answer of the API server writes all anew.
+ */
+static void keep_pinned(struct agent *agent, uint64_t pinned_ns)
+{
+	char age[STATUS_AGE_MAX];
+
+	agent->saved_ns = pinned_ns;
+	log_warn("the API server %s does not answer: what is pinned is served, as it was "
+		 "%s ago",
+		 agent->feed.source_name, status_format_age(realtime_ns() - pinned_ns, age));
+	if (agent_sync_pinned(agent) == 0)
+		agent_begin(agent);
+}
+
+static void serve_saved(struct agent *agent, const struct snapshot_info *info)
+{
+	const uint64_t saved_ns = (uint64_t)info->saved_s * NS_PER_S;
+	char age[STATUS_AGE_MAX];
+
+	agent->saved_ns = saved_ns;
+	log_warn(
+		"the API server %s does not answer: the state saved %s ago is served: %u Services, "
+		"%u EndpointSlices",
+		agent->feed.source_name, status_format_age(realtime_ns() - saved_ns, age),
+		info->n_services, info->n_slices);
+	if (agent_sync(agent) == 0)
+		agent_begin(agent);
+}
+
+void agent_restore(struct agent *agent)
+{
+	const uint64_t pinned_ns = datapath_adopted_ns(agent->datapath);
+	struct snapshot_info info;
+	bool has_saved;
+
+	if (agent->is_begun || kubernetes_is_synced(agent->feed.kubernetes))
+		return;
+	if (is_answering(agent)) {
+		agent_restore_later(agent);
+		return;
+	}
+	has_saved = load_saved(agent, &info);
+	if (pinned_ns) {
+		keep_pinned(agent, pinned_ns);
+	} else if (has_saved) {
+		serve_saved(agent, &info);
+	} else if (agent->options->is_once) {
+		log_error("the API server %s does not answer, and no state is saved",
+			  agent->feed.source_name);
+		agent_end(agent, -ETIMEDOUT);
+	} else {
+		log_warn("the API server %s does not answer, and no state is saved: waiting for it",
+			 agent->feed.source_name);
+	}
+	agent_tell_source(agent);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is programmed where, and how much of it. */
+#include <errno.h>
+#include <string.h>
+
+#include "cmd/options_context.h"
+#include "datapath/node_addresses.h"
+
+static const struct argp_option datapath_options[] = {
+	{"cgroup", KEY_CGROUP, "PATH", 0,
+	 "Where the socket programs attach (default: the root of the mounted cgroup v2)", 0},
+	{"nodeport-addresses", KEY_NODEPORT_ADDRESSES, "CIDR,...|primary", 0,
+	 "Addresses NodePorts answer on (default: all local addresses)", 0},
+	{"max-services", KEY_MAX_SERVICES, "N", 0,
+	 "Capacity: service ports of all families and frontend types (default: 65536)", 0},
+	{"max-backends", KEY_MAX_BACKENDS, "N", 0,
+	 "Capacity: entries of all backend lists of a family (default: 1048576)", 0},
+	{"devices", KEY_DEVICES, "none", OPTION_HIDDEN, NULL, 0},
+	{},
+};
+
+/* Capacities: above, the arrays alone take gigabytes. */
+static const long service_range[] = {16, 16777216};
+static const long backend_range[] = {16, 134217728};
+
+static int parse_nodeport_addresses(const struct options_context *context, const char *text)
+{
+	struct node_addresses_selection selection = {};
+	int r = node_addresses_parse(text, &selection);
+
+	if (r == -ENOMEM)
+		return ENOMEM;
+	if (r < 0)
+		return options_fail(
+			context,
+			"--nodeport-addresses: '%s' is neither 'primary' nor CIDRs with "
+			"commas between them",
+			text);
+	node_addresses_selection_clear(&selection);
+	context->options->nodeport_addresses = text;
+	return 0;
+}
+
+static int parse_devices(const struct options_context *context, const char *arg)
+{
+	if (strcmp(arg, "none") == 0)
+		return 0;
+	return options_fail(context,
+			    "--devices: no packet path in this version; leave it out or give "
+			    "'none'");
+}
+
+static error_t parse_datapath(int key, char *arg, struct argp_state *state)
+{
+	const struct options_context *context = state->input;
+	struct options *options = context->options;
+
+	switch (key) {
+	case KEY_CGROUP:
+		options->cgroup = arg;
+		return 0;
+	case KEY_NODEPORT_ADDRESSES:
+		return parse_nodeport_addresses(context, arg);
+	case KEY_MAX_SERVICES:
+		return options_parse_number(context, "--max-services", arg, service_range,
+					    &options->max_services);
+	case KEY_MAX_BACKENDS:
+		return options_parse_number(context, "--max-backends", arg, backend_range,
+					    &options->max_backends);
+	case KEY_DEVICES:
+		return parse_devices(context, arg);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+const struct argp option_datapath_argp = {.options = datapath_options, .parser = parse_datapath};
