@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Run test suites and count their facts.
 #
-#   tests/run.sh SUITE...     suites: unit bpf net
+#   tests/run.sh SUITE...     suites: unit bpf net e2e
 #   tests/run.sh FILE...      single test programs or scripts
 #
-# unit and bpf: every program of $O/tests/{unit/*,bpf}/test_* (criterion). net: tests/net/[0-9]*.sh.
+# unit and bpf: every program of $O/tests/{unit/*,bpf}/test_* (criterion). net, e2e: their [0-9]*.sh.
 # All print TAP, which is counted here: one line for each program, failing facts in full, and as the
 # very last line "N passed, N failed, N skipped". Exit status 1 when anything failed.
 #
@@ -28,7 +28,7 @@ trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM HUP
 
 usage() {
-	echo "run.sh: usage: tests/run.sh unit|bpf|net|FILE..." >&2
+	echo "run.sh: usage: tests/run.sh unit|bpf|net|e2e|FILE..." >&2
 	exit 2
 }
 
@@ -37,7 +37,7 @@ suite_programs() {
 	case $1 in
 	unit) find "$O/tests/unit" -mindepth 2 -maxdepth 2 -name 'test_*' -type f -executable | sort ;;
 	bpf) find "$O/tests/bpf" -maxdepth 1 -name 'test_*' -type f -executable | sort ;;
-	net) find tests/net -maxdepth 1 -name '[0-9]*.sh' | sort ;;
+	net | e2e) find "tests/$1" -maxdepth 1 -name '[0-9]*.sh' | sort ;;
 	*) [ -x "$1" ] || usage && echo "$1" ;;
 	esac
 }
