@@ -67,22 +67,22 @@ t_is "no rights: the kernel holds what it held" "$(t_name 10.96.9.9:80)" "$e_pro
 k_apply <"$T_ROOT/scripts/deploy/rbac.yaml"
 e_in_step "rights given back" "$(t_now_ms)"
 
-# --- a client certificate of a stranger, put right while the agent runs
+# --- a client certificate of a stranger
 t_stop_agent KILL
 e_authority stranger
 e_certificate intruder /CN=system:serviceaccount:kube-system:svcbpf clientAuth stranger
-cp "$E_DIR/pki/intruder.crt" "$T_DIR/client.crt"
-cp "$E_DIR/pki/intruder.key" "$T_DIR/client.key"
-e_kubeconfig "$E_DIR/pki/ca.crt" "{client-certificate: $T_DIR/client.crt, client-key: $T_DIR/client.key}" \
-	>"$T_DIR/certificate.kubeconfig"
-E_AGENT_CONFIG=$T_DIR/certificate.kubeconfig
+e_certificate_config intruder >"$T_DIR/intruder.kubeconfig"
+E_AGENT_CONFIG=$T_DIR/intruder.kubeconfig
 e_mark
 e_spawn_agent
-t_ok "a stranger's certificate: serves the last state" e_wait_agent 15
 t_ok "a stranger's certificate: the log says so" t_wait 20 has_logged '(401|[Uu]nauthorized|certificate)'
-cp "$E_DIR/pki/agent.key" "$T_DIR/client.key"
-cp "$E_DIR/pki/agent.crt" "$T_DIR/client.crt"
-e_in_step "the right certificate is there" "$(t_now_ms)"
+t_ok "a stranger's certificate: becomes ready" e_wait_agent 15
+t_is "a stranger's certificate: serves the last state" "$(t_name 10.96.9.9:80)" "$e_probe:8080"
+t_is "a stranger's certificate: plan refuses it too" "$("$SVCBPF" plan --kubeconfig "$E_AGENT_CONFIG" >/dev/null 2>&1 && echo planned)" ""
+t_stop_agent
+E_AGENT_CONFIG=$good
+e_start_agent
+e_in_step "the right certificate" "$(t_now_ms)"
 
 # --- a server that the agent must not trust
 t_stop_agent KILL
@@ -91,8 +91,9 @@ e_kubeconfig "$E_DIR/pki/stranger.crt" "{client-certificate: $E_DIR/pki/agent.cr
 E_AGENT_CONFIG=$T_DIR/ca.kubeconfig
 e_mark
 e_spawn_agent
-t_ok "an unknown CA: serves the last state" e_wait_agent 15
 t_ok "an unknown CA: the log says so" t_wait 20 has_logged '[Cc]ertificate|issuer|verif'
+t_ok "an unknown CA: becomes ready" e_wait_agent 15
+t_is "an unknown CA: serves the last state" "$(t_name 10.96.9.9:80)" "$e_probe:8080"
 t_is "an unknown CA: plan refuses too" "$("$SVCBPF" plan --kubeconfig "$E_AGENT_CONFIG" >/dev/null 2>&1 && echo planned)" ""
 t_stop_agent
 E_AGENT_CONFIG=$good

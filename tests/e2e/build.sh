@@ -12,13 +12,13 @@
 # minutes on 2 cores, 3 GB of disk and 3 GB of memory; one that is interrupted is taken up again.
 #
 # Needs curl, python3, and a Go from 1.21 on, which fetches the toolchain that go.mod names by itself.
-# Where there is none (Debian 12 has 1.19), that toolchain is fetched here, checked against
-# toolchain.sum.
+# Where there is only an older one (Debian 12 has 1.19), that toolchain is fetched here, and checked
+# against toolchain.sum.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 
 default=(etcd kube-apiserver kube-controller-manager)
-cache=${SVCBPF_E2E_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/svcbpf-e2e}
+cache=${SVCBPF_E2E_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/svcbpf-e2e}
 kubernetes=$(awk '$1 == "k8s.io/kubernetes" { print $2 }' go.mod)
 toolchain=$(awk '$1 == "toolchain" { print $2 }' go.mod)
 folder=$cache/$kubernetes-$(cat go.mod go.sum | sha256sum | cut -c 1-12)
@@ -36,13 +36,14 @@ package() { # NAME
 	esac
 }
 
-# The first module proxy that is one.
+# The first module proxy that the environment names; any Go, old ones too, has a default.
 proxy() {
 	local configured=${GOPROXY:-} one
 	[ -n "$configured" ] || ! command -v go >/dev/null || configured=$(go env GOPROXY)
-	for one in ${configured//[,|]/ } https://proxy.golang.org; do
+	for one in ${configured//[,|]/ }; do
 		[ "$one" = direct ] || [ "$one" = off ] || { echo "${one%/}" && return; }
 	done
+	die "no module proxy is known: install golang-go, or set GOPROXY"
 }
 
 is_new_enough() { # GO - whether it can fetch the toolchain that go.mod names
@@ -80,7 +81,7 @@ PYTHON
 }
 
 fetch_toolchain() { # FOLDER
-	local version machine scratch
+	local version machine scratch url
 	case $(uname -m) in
 	x86_64) machine=amd64 ;;
 	aarch64) machine=arm64 ;;
@@ -90,9 +91,10 @@ fetch_toolchain() { # FOLDER
 	scratch=$1.new
 	rm -rf "$scratch"
 	mkdir -p "$scratch"
+	url=$(proxy)
 	echo "build.sh: fetching $toolchain" >&2
-	curl -fsSL --retry 3 --max-time 600 -o "$scratch.zip" \
-		"$(proxy)/golang.org/toolchain/@v/$version.zip" || die "could not fetch $toolchain from the module proxy"
+	curl -fsSL --retry 3 --max-time 600 -o "$scratch.zip" "$url/golang.org/toolchain/@v/$version.zip" ||
+		die "could not fetch $toolchain from the module proxy"
 	unpack "$scratch.zip" "$version" "$scratch"
 	rm "$scratch.zip"
 	mv "$scratch" "$1"

@@ -19,6 +19,9 @@ static const struct status_feature features[] = {
 	 "NodePorts on loopback answer in the first network namespace of the host only"},
 	{SVC_FEATURE_SOCK_DESTROY, "sockDestroy", "SOCK_DESTROY (CONFIG_INET_DIAG_DESTROY)",
 	 "connected UDP sockets stay with a backend that has left until they connect again"},
+	{SVC_FEATURE_NETNS_ENTER, "netnsEnter", "CAP_SYS_ADMIN, to enter network namespaces",
+	 "connected UDP sockets of pods stay with a backend that has left until they connect "
+	 "again"},
 };
 
 const struct status_feature *status_features(size_t *ret_n)

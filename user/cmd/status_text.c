@@ -110,7 +110,7 @@ static void print_kernel(FILE *out, const struct status *status)
 	for (size_t i = 0; i < n; i++)
 		n_missing += !(status->meta.features & features[i].bit);
 	fprintf(out, "kernel     %s %s\n", name.release,
-		n_missing ? "lacks:" : "has everything svcbpf can use");
+		n_missing ? "missing here:" : "has everything svcbpf can use");
 	for (size_t i = 0; i < n; i++)
 		if (!(status->meta.features & features[i].bit))
 			fprintf(out, "           - %s: %s\n", features[i].text, features[i].effect);

@@ -143,5 +143,7 @@ uint32_t require_probe_features(void)
 		features |= SVC_FEATURE_NETNS_COOKIE;
 	if (stale_udp_is_supported())
 		features |= SVC_FEATURE_SOCK_DESTROY;
+	if (capability_has(CAP_SYS_ADMIN))
+		features |= SVC_FEATURE_NETNS_ENTER;
 	return features;
 }

@@ -42,7 +42,7 @@ static struct status healthy(void)
 			{
 				.abi = 1,
 				.agent_pid = 42,
-				.features = 0xf,
+				.features = 0x1f,
 				.start_ns = START_NS,
 				.last_sync_ns = START_NS + 3590 * S,
 				.last_sync_duration_ns = 1500000,
@@ -271,9 +271,10 @@ Test(status, text_begins_with_what_is_wrong)
 	cr_expect(strstr(text, "self-test  failed: a connection to a reserved address was not "
 			       "translated, 30 s ago\n"),
 		  "%s", text);
-	cr_expect(strstr(text, " lacks:\n           - bpf_set_retval (Linux 5.18): a connect to a "
-			       "Service without backends fails with EPERM, not ECONNREFUSED\n"
-			       "           - SOCK_DESTROY"),
+	cr_expect(strstr(text,
+			 " missing here:\n           - bpf_set_retval (Linux 5.18): a connect to a "
+			 "Service without backends fails with EPERM, not ECONNREFUSED\n"
+			 "           - SOCK_DESTROY"),
 		  "%s", text);
 	cr_expect(strstr(text, "\nProblems:\n  ! default/web: ClusterIP 10.96.0.10 is taken\n"),
 		  "%s", text);
@@ -287,7 +288,7 @@ Test(status, json_in_full)
 
 	status.problems = problems;
 	status.n_problems = 1;
-	status.meta.features = 0x7;
+	status.meta.features = 0x17;
 	status_judge(&status);
 	status.n_links = 2; /* enough to show */
 	text = text_of(&status, PRINT_JSON);
@@ -315,7 +316,8 @@ Test(status, json_in_full)
 		"{\"name\":\"netnsCookie\",\"present\":true,\"effect\":null},\n"
 		"{\"name\":\"sockDestroy\",\"present\":false,\"effect\":\"connected UDP sockets "
 		"stay "
-		"with a backend that has left until they connect again\"}\n],\n"
+		"with a backend that has left until they connect again\"},\n"
+		"{\"name\":\"netnsEnter\",\"present\":true,\"effect\":null}\n],\n"
 		"\"reasons\":[\n\"1 problem with "
 		"Services or manifests, see below\"\n],\n"
 		"\"problems\":[\n\"default/web: ClusterIP 10.96.0.10 is taken\"\n]}\n",
@@ -352,7 +354,8 @@ Test(status, ages_and_times)
 Test(status, every_feature_of_the_abi_has_a_text)
 {
 	const uint32_t all = SVC_FEATURE_CMPXCHG | SVC_FEATURE_SET_RETVAL |
-			     SVC_FEATURE_NETNS_COOKIE | SVC_FEATURE_SOCK_DESTROY;
+			     SVC_FEATURE_NETNS_COOKIE | SVC_FEATURE_SOCK_DESTROY |
+			     SVC_FEATURE_NETNS_ENTER;
 	size_t n;
 	const struct status_feature *features = status_features(&n);
 	uint32_t told = 0;
