@@ -30,15 +30,15 @@ struct endpoint {
 #define SEED	   0x5eedull
 
 static struct probe_bpf *probe;
+static struct map_window windows[2];
 static struct frontend_table *tables[2];
 
-static void open_table(const struct bpf_map *map, __u8 family, struct frontend_table **ret)
+static void open_table(const struct bpf_map *map, __u8 family, int index)
 {
-	void *area = mmap(NULL, N_BUCKETS * sizeof(struct svc_bucket4), PROT_READ | PROT_WRITE,
-			  MAP_SHARED, bpf_map__fd(map), 0);
-
-	cr_assert_neq(area, MAP_FAILED);
-	cr_assert_eq(frontend_table_new(family, area, N_BUCKETS, SEED, ret), 0);
+	cr_assert_eq(map_window_open(bpf_map__fd(map), PROT_READ | PROT_WRITE,
+				     sizeof(struct svc_bucket4), N_BUCKETS, 0, &windows[index]),
+		     0);
+	cr_assert_eq(frontend_table_new(family, &windows[index], SEED, &tables[index]), 0);
 }
 
 static void open_probe(void)
@@ -62,14 +62,16 @@ static void open_probe(void)
 	config.mask4 = config.mask6 = N_BUCKETS - 1;
 	memcpy((void *)&probe->rodata->svc_config, &config, sizeof(config));
 	cr_assert_eq(probe_bpf__load(probe), 0);
-	open_table(probe->maps.frontends4, ADDR_IPV4, &tables[0]);
-	open_table(probe->maps.frontends6, ADDR_IPV6, &tables[1]);
+	open_table(probe->maps.frontends4, ADDR_IPV4, 0);
+	open_table(probe->maps.frontends6, ADDR_IPV6, 1);
 }
 
 static void close_probe(void)
 {
 	frontend_table_free(tables[0]);
 	frontend_table_free(tables[1]);
+	map_window_close(&windows[0]);
+	map_window_close(&windows[1]);
 	probe_bpf__destroy(probe);
 }
 

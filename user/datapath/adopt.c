@@ -157,13 +157,11 @@ int adopt_read(struct shadow *shadow)
 		return -ENOMEM;
 	r = maps_for_each(shadow->maps, MAP_SERVICE_INFO, adopt_info, &adoption);
 	if (!r)
-		r = frontend_table_walk(ADDR_IPV4, shadow->maps->frontends4,
-					shadow->maps->capacities[MAP_FRONTENDS4], adopt_frontend,
-					&adoption);
+		r = frontend_table_walk(ADDR_IPV4, &shadow->maps->windows[MAP_FRONTENDS4],
+					adopt_frontend, &adoption);
 	if (!r)
-		r = frontend_table_walk(ADDR_IPV6, shadow->maps->frontends6,
-					shadow->maps->capacities[MAP_FRONTENDS6], adopt_frontend,
-					&adoption);
+		r = frontend_table_walk(ADDR_IPV6, &shadow->maps->windows[MAP_FRONTENDS6],
+					adopt_frontend, &adoption);
 	for (i = 0; !r && i < ARRAY_SIZE(steps); i++)
 		r = maps_for_each(shadow->maps, steps[i].map, steps[i].fn, &adoption);
 	return r;

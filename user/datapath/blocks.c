@@ -35,18 +35,17 @@ static struct shadow_block *find_block(const struct shadow *shadow, uint8_t fami
 
 static uint64_t *id_at(const struct shadow *shadow, uint8_t family, uint32_t index)
 {
-	return (family == SVC_FAMILY_IPV4 ? shadow->maps->backend_ids4
-					  : shadow->maps->backend_ids6) +
-	       index;
+	return maps_at(shadow->maps,
+		       family == SVC_FAMILY_IPV4 ? MAP_BACKEND_IDS4 : MAP_BACKEND_IDS6, index);
 }
 
 static void read_entry(const struct shadow *shadow, uint8_t family, uint32_t index,
 		       struct backend *ret_backend)
 {
 	if (family == SVC_FAMILY_IPV4)
-		convert_entry4(&shadow->maps->backends4[index], ret_backend);
+		convert_entry4(maps_at(shadow->maps, MAP_BACKENDS4, index), ret_backend);
 	else
-		convert_entry6(&shadow->maps->backends6[index], ret_backend);
+		convert_entry6(maps_at(shadow->maps, MAP_BACKENDS6, index), ret_backend);
 }
 
 static void write_entry(const struct shadow *shadow, uint8_t family, uint32_t index,
@@ -54,9 +53,9 @@ static void write_entry(const struct shadow *shadow, uint8_t family, uint32_t in
 {
 	*id_at(shadow, family, index) = image->id;
 	if (family == SVC_FAMILY_IPV4)
-		convert_backend4(image->backend, &shadow->maps->backends4[index]);
+		convert_backend4(image->backend, maps_at(shadow->maps, MAP_BACKENDS4, index));
 	else
-		convert_backend6(image->backend, &shadow->maps->backends6[index]);
+		convert_backend6(image->backend, maps_at(shadow->maps, MAP_BACKENDS6, index));
 }
 
 static int compare_ids(const void *a, const void *b)

@@ -7,19 +7,20 @@
 #define SVCBPF_DATAPATH_FRONTEND_TABLE_H
 
 #include "datapath/convert.h"
+#include "datapath/map_window.h"
 
 struct frontend_table;
 
 /**
  * frontend_table_new() - take charge of a table, whatever is in it.
  * @family: ADDR_IPV4 or ADDR_IPV6.
- * @buckets: the array's mapping, borrowed.  @n_buckets: a power of two.
+ * @buckets: the array, of a power of two of buckets; borrowed.
  * @seed: svc_config.hash_seed of the programs that read it.
  *
  * Overflow counts that a killed agent left too high are put right.
  * Return: 0 or -ENOMEM. Free with frontend_table_free().
  */
-int frontend_table_new(uint8_t family, void *buckets, uint32_t n_buckets, uint64_t seed,
+int frontend_table_new(uint8_t family, struct map_window *buckets, uint64_t seed,
 		       struct frontend_table **ret);
 
 /** frontend_table_free() - the mapping stays; NULL is fine. */
@@ -51,11 +52,10 @@ uint32_t frontend_table_count(const struct frontend_table *table);
 
 /**
  * frontend_table_walk() - call @fn for each frontend of a mapped table; a negative return ends it.
- * @family, @buckets, @n_buckets: as for frontend_table_new(); also of a table that another process
- *	writes.
+ * @family, @buckets: as for frontend_table_new(); also of a table that another process writes.
  * Return: 0 or what @fn returned.
  */
-int frontend_table_walk(uint8_t family, const void *buckets, uint32_t n_buckets,
+int frontend_table_walk(uint8_t family, struct map_window *buckets,
 			int (*fn)(void *arg, const struct frontend_key *key, uint32_t slot),
 			void *arg);
 

@@ -249,11 +249,11 @@ static int read_maps(struct picture *picture)
 
 	r = maps_for_each(maps, MAP_SERVICE_INFO, read_info, picture);
 	if (!r)
-		r = frontend_table_walk(ADDR_IPV4, maps->frontends4,
-					maps->capacities[MAP_FRONTENDS4], read_frontend, picture);
+		r = frontend_table_walk(ADDR_IPV4, &maps->windows[MAP_FRONTENDS4], read_frontend,
+					picture);
 	if (!r)
-		r = frontend_table_walk(ADDR_IPV6, maps->frontends6,
-					maps->capacities[MAP_FRONTENDS6], read_frontend, picture);
+		r = frontend_table_walk(ADDR_IPV6, &maps->windows[MAP_FRONTENDS6], read_frontend,
+					picture);
 	if (!r)
 		r = maps_for_each(maps, MAP_SOURCE_RANGES, read_range, picture);
 	if (!r)

@@ -106,12 +106,11 @@ static uint64_t count_slots(const struct maps *maps)
 
 static uint64_t count_owners(const struct maps *maps)
 {
-	const uint64_t *owners = maps->areas[MAP_REV_OWNERS];
 	uint64_t n = 0;
 	uint32_t i;
 
 	for (i = 0; i < maps->capacities[MAP_REV_OWNERS]; i++)
-		n += maps_load(&owners[i]) != 0;
+		n += maps_load(maps_at(maps, MAP_REV_OWNERS, i)) != 0;
 	return n;
 }
 
@@ -154,8 +153,8 @@ static int count_frontend(void *arg, const struct frontend_key *key, uint32_t sl
 
 static int count_frontends(const struct maps *maps, enum map_id id, uint64_t *ret_n)
 {
-	return frontend_table_walk(id == MAP_FRONTENDS4 ? ADDR_IPV4 : ADDR_IPV6, maps->areas[id],
-				   maps->capacities[id], count_frontend, ret_n);
+	return frontend_table_walk(id == MAP_FRONTENDS4 ? ADDR_IPV4 : ADDR_IPV6, &maps->windows[id],
+				   count_frontend, ret_n);
 }
 
 /* Entries, not buckets. */

@@ -54,13 +54,11 @@ int shadow_init(struct shadow *shadow, struct maps *maps)
 	if (!r)
 		r = extents_adopt(shadow->slots, 0, 1); /* slot 0 means none */
 	if (!r)
-		r = frontend_table_new(ADDR_IPV4, maps->frontends4,
-				       maps->capacities[MAP_FRONTENDS4], maps->meta->hash_seed,
-				       &shadow->tables[0]);
+		r = frontend_table_new(ADDR_IPV4, &maps->windows[MAP_FRONTENDS4],
+				       maps->meta->hash_seed, &shadow->tables[0]);
 	if (!r)
-		r = frontend_table_new(ADDR_IPV6, maps->frontends6,
-				       maps->capacities[MAP_FRONTENDS6], maps->meta->hash_seed,
-				       &shadow->tables[1]);
+		r = frontend_table_new(ADDR_IPV6, &maps->windows[MAP_FRONTENDS6],
+				       maps->meta->hash_seed, &shadow->tables[1]);
 	return r;
 }
 
@@ -251,7 +249,7 @@ void shadow_kill_port(struct shadow *shadow, struct shadow_port *port)
 
 struct svc_service *shadow_service(const struct shadow *shadow, uint32_t slot)
 {
-	return &shadow->maps->services[slot];
+	return maps_at(shadow->maps, MAP_SERVICES, slot);
 }
 
 /* Doubles the ring; its entries move to the front. */

@@ -201,7 +201,7 @@ void shadow_drop_frontend(struct shadow *shadow, struct shadow_frontend *fronten
 /** shadow_kill_port() - everything of it is deleted: it is garbage, with its id and ranges. */
 void shadow_kill_port(struct shadow *shadow, struct shadow_port *port);
 
-/** shadow_service() - the slot's record in the mapped array. */
+/** shadow_service() - the slot's record, valid until the next call (maps_at()). */
 struct svc_service *shadow_service(const struct shadow *shadow, uint32_t slot);
 
 /**

@@ -327,6 +327,20 @@ struct usage {
 	uint32_t ranges;
 };
 
+/* A slot's record as it is now. */
+static unused struct svc_service service_at(const struct datapath *datapath, uint32_t slot)
+{
+	const struct svc_service *service = maps_at(&datapath->maps, MAP_SERVICES, slot);
+
+	return *service;
+}
+
+/* The stable id at @index of backend_ids4. */
+static unused uint32_t id4_at(const struct datapath *datapath, uint32_t index)
+{
+	return (uint32_t)maps_load(maps_at(&datapath->maps, MAP_BACKEND_IDS4, index));
+}
+
 static unused int count_one(void *arg, const void *key, const void *value)
 {
 	uint32_t *n = arg;

@@ -101,12 +101,12 @@ Test(commit, one_backend_less_is_one_block_and_one_word)
 	cr_assert_eq(datapath_commit(datapath, true), 0);
 	slot = find_slot(datapath, 1);
 	cr_assert_neq(slot, 0);
-	before = datapath->maps.services[slot];
+	before = service_at(datapath, slot);
 
 	sample.port.cluster.n_backends = 4;
 	datapath_put(datapath, &sample.port);
 	cr_assert_eq(datapath_commit(datapath, false), 0);
-	after = datapath->maps.services[slot];
+	after = service_at(datapath, slot);
 	cr_assert_eq(datapath_n_written(datapath), 3, "the block, and the slot's two words");
 	cr_assert_eq(svc_list_count(after.cluster_list), 4);
 	cr_assert_neq(svc_list_base(after.cluster_list), svc_list_base(before.cluster_list),
@@ -197,10 +197,10 @@ Test(commit, ids_ascend_within_a_block)
 	sample_simple(&b, "b", 2, 244, 20);
 	datapath_put(datapath, &b.port);
 	cr_assert_eq(datapath_commit(datapath, false), 0);
-	word = datapath->maps.services[find_slot(datapath, 2)].cluster_list;
+	word = service_at(datapath, find_slot(datapath, 2)).cluster_list;
 	for (i = 1; i < svc_list_count(word); i++)
-		cr_assert_lt((uint32_t)datapath->maps.backend_ids4[svc_list_base(word) + i - 1],
-			     (uint32_t)datapath->maps.backend_ids4[svc_list_base(word) + i]);
+		cr_assert_lt(id4_at(datapath, svc_list_base(word) + i - 1),
+			     id4_at(datapath, svc_list_base(word) + i));
 	cr_assert_eq(i, 20);
 	datapath_close(datapath);
 }
@@ -330,18 +330,19 @@ Test(commit, health_checks_come_change_and_go)
 Test(commit, empty_lists_say_drop_or_reject)
 {
 	struct datapath *datapath = open_sized(128, 1024);
-	const struct svc_service *service;
+	struct svc_service service;
 	struct sample sample;
 
 	sample_simple(&sample, "web", 1, 244, 0);
 	datapath_put(datapath, &sample.port);
 	cr_assert_eq(datapath_commit(datapath, true), 0);
-	service = &datapath->maps.services[find_slot(datapath, 1)];
-	cr_assert_eq(service->cluster_list, svc_list_pack(0, 0, 0));
+	service = service_at(datapath, find_slot(datapath, 1));
+	cr_assert_eq(service.cluster_list, svc_list_pack(0, 0, 0));
 	sample.port.has_endpoints = sample.port.is_internal_local = true;
 	datapath_put(datapath, &sample.port);
 	cr_assert_eq(datapath_commit(datapath, false), 0);
-	cr_assert_eq(service->cluster_list, svc_list_pack(0, 0, SVC_LIST_F_DROP));
-	cr_assert_eq(service->flags, SVC_F_POLICY_LOCAL);
+	service = service_at(datapath, find_slot(datapath, 1));
+	cr_assert_eq(service.cluster_list, svc_list_pack(0, 0, SVC_LIST_F_DROP));
+	cr_assert_eq(service.flags, SVC_F_POLICY_LOCAL);
 	datapath_close(datapath);
 }

@@ -93,13 +93,13 @@ static bool is_list_of(const struct datapath *datapath, const struct sample *sam
 		for (j = 0; j < list->n_backends; j++) {
 			for (k = 0; k < list->n_backends; k++) {
 				if (key->family == SVC_FAMILY_IPV4)
-					convert_entry4(
-						&datapath->maps.backends4[svc_list_base(word) + k],
-						&backend);
+					convert_entry4(maps_at(&datapath->maps, MAP_BACKENDS4,
+							       svc_list_base(word) + k),
+						       &backend);
 				else
-					convert_entry6(
-						&datapath->maps.backends6[svc_list_base(word) + k],
-						&backend);
+					convert_entry6(maps_at(&datapath->maps, MAP_BACKENDS6,
+							       svc_list_base(word) + k),
+						       &backend);
 				n_found += !addr_compare(&backend.addr, &list->backends[j].addr) &&
 					   backend.flags == list->backends[j].flags;
 			}
@@ -135,7 +135,7 @@ static void assert_old_or_new(const struct sample *old, const struct sample *new
 	size_t i, j;
 
 	for (frontend = datapath->shadow.frontends; frontend; frontend = frontend->hh.next) {
-		word = datapath->maps.services[frontend->slot].cluster_list;
+		word = service_at(datapath, frontend->slot).cluster_list;
 		cr_assert(is_list_of(datapath, old, &frontend->key, word) ||
 			  is_list_of(datapath, new, &frontend->key, word));
 		n_seen += is_in_state(old, &frontend->key) && is_in_state(new, &frontend->key);

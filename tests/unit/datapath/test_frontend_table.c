@@ -24,6 +24,8 @@ static struct frontend_key key_of(uint8_t family, uint32_t n)
 	return key;
 }
 
+static struct map_window window;
+
 static struct frontend_table *table_new(uint8_t family, void **ret_buckets)
 {
 	struct frontend_table *table = NULL;
@@ -32,7 +34,8 @@ static struct frontend_table *table_new(uint8_t family, void **ret_buckets)
 	*ret_buckets = aligned_alloc(64, N_BUCKETS * sizeof(struct svc_bucket4));
 	cr_assert_not_null(*ret_buckets);
 	memset(*ret_buckets, 0, N_BUCKETS * sizeof(struct svc_bucket4));
-	cr_assert_eq(frontend_table_new(family, *ret_buckets, N_BUCKETS, SEED, &table), 0);
+	map_window_view(*ret_buckets, sizeof(struct svc_bucket4), N_BUCKETS, &window);
+	cr_assert_eq(frontend_table_new(family, &window, SEED, &table), 0);
 	return table;
 }
 
@@ -80,7 +83,6 @@ Test(frontend_table, full_table_refuses_and_empties_without_a_trace)
 
 	for (f = 0; f < ARRAY_SIZE(families); f++) {
 		_free_ void *buckets = NULL;
-		_free_ void *zero = calloc(N_BUCKETS, sizeof(struct svc_bucket4));
 		struct frontend_table *table = table_new(families[f], &buckets);
 		uint32_t capacity = N_BUCKETS * (families[f] == ADDR_IPV4 ? 5 : 2), overflow = 0;
 		struct frontend_key key;
@@ -105,7 +107,6 @@ Test(frontend_table, full_table_refuses_and_empties_without_a_trace)
 					    : ((struct svc_bucket6 *)buckets)[i].n_overflow;
 		cr_expect_eq(overflow, 0);
 		frontend_table_free(table);
-		free(TAKE_PTR(zero));
 	}
 }
 
@@ -153,7 +154,7 @@ Test(frontend_table, adopts_what_a_killed_agent_left)
 	/* Killed between counting an overflow and publishing the key. */
 	((struct svc_bucket4 *)buckets)[3].n_overflow += 2;
 	frontend_table_free(table);
-	cr_assert_eq(frontend_table_new(ADDR_IPV4, buckets, N_BUCKETS, SEED, &next), 0);
+	cr_assert_eq(frontend_table_new(ADDR_IPV4, &window, SEED, &next), 0);
 	cr_expect_eq(frontend_table_count(next), n);
 	for (i = 0; i < n; i++) {
 		key = key_of(ADDR_IPV4, i);
