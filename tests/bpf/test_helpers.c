@@ -124,7 +124,9 @@ static void put_frontend(const struct endpoint *ep, __u8 scope, __u32 slot)
 	key.key.scope = scope;
 	if (scope == SVC_SCOPE_ADDRESS)
 		memcpy(key.key.addr, is_ipv4 ? &ep->addr[3] : ep->addr, is_ipv4 ? 4 : 16);
-	cr_assert_eq(frontend_table_put(tables[is_ipv4 ? 0 : 1], &key, slot), 0);
+	cr_assert_eq(frontend_table_put(tables[is_ipv4 ? 0 : 1], &key,
+					&(struct svc_route){.slot = slot}),
+		     0);
 }
 
 /* Backends base, base + 1, … with ids first_id, first_id + 3, … */
@@ -225,7 +227,7 @@ Test(lookup, full_tables_are_read_as_they_are_written)
 	for (i = 0; i < 2; i++) {
 		struct endpoint ep = endpoint_of(addrs[i], 0, IPPROTO_UDP);
 
-		n = i ? 100 : 250;
+		n = N_BUCKETS * (i ? SVC_BUCKET6_ENTRIES : SVC_BUCKET4_ENTRIES) * 7 / 8;
 		set_bit(probe->maps.addr_filter, bit_of(&ep));
 		for (port = 1; port <= n; port++) {
 			ep.port = be16_from_host((uint16_t)port);

@@ -3,7 +3,7 @@
  * A commit writes what is staged in an order in which readers see the old Service or the new one:
  *
  *	names, source ranges, blocks	nobody looks there yet
- *	slots' words			new slots are whole before a frontend leads to them
+ *	slots' words, then routes	new slots are whole before a frontend leads to them
  *	filter bits, new frontends
  *	dead frontends, filter bits
  *	one grace period for all	then blocks, slots and ids are free again
@@ -127,7 +127,7 @@ static void trim_ranges(struct shadow *shadow, const struct staged *staged)
 static int publish_port(struct datapath *datapath, struct staged *staged)
 {
 	struct shadow *shadow = &datapath->shadow;
-	const struct shadow_frontend *frontend;
+	struct shadow_frontend *frontend;
 	int i;
 
 	for (frontend = staged->target->frontends; frontend; frontend = frontend->next)

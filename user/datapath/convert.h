@@ -40,9 +40,6 @@ void convert_frontend(const struct service_port_key *port, const struct frontend
 /** convert_frontend4() - a key of frontends4 as frontend_key. */
 void convert_frontend4(const struct svc_frontend4 *key, struct frontend_key *ret_key);
 
-/** convert_frontend6() - a key of frontends6 as frontend_key. */
-void convert_frontend6(const struct svc_frontend6 *key, struct frontend_key *ret_key);
-
 /** convert_to_frontend4() - the key of frontends4; @key is of IPv4. */
 void convert_to_frontend4(const struct frontend_key *key, struct svc_frontend4 *ret_key);
 

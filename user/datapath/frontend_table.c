@@ -48,7 +48,7 @@ static struct svc_bucket6 *bucket6_at(const struct frontend_table *table, uint32
 	return map_window_at(table->buckets, bucket);
 }
 
-/* The eight functions below are all that knows how the two families' buckets differ. */
+/* The functions up to resting_of() are all that knows how the two families' buckets differ. */
 
 static uint64_t word4(const struct frontend_key *key)
 {
@@ -103,11 +103,29 @@ static void read_key(const struct frontend_table *table, struct place place,
 	*ret_key = key;
 }
 
-static uint32_t *slot_of(const struct frontend_table *table, struct place place)
+static struct svc_route *route_of(const struct frontend_table *table, struct place place)
 {
 	if (table->family == ADDR_IPV4)
-		return &bucket4_at(table, place.bucket)->slots[place.entry];
-	return &bucket6_at(table, place.bucket)->slots[place.entry];
+		return &bucket4_at(table, place.bucket)->routes[place.entry];
+	return &bucket6_at(table, place.bucket)->routes[place.entry];
+}
+
+/* write_route() - the list last: it is what sends a connect to the backends of another Service. */
+static void write_route(struct svc_route *route, const struct svc_route *wanted)
+{
+	__atomic_store_n(&route->slot, wanted->slot, __ATOMIC_RELAXED);
+	__atomic_store_n(&route->service_id, wanted->service_id, __ATOMIC_RELAXED);
+	__atomic_store_n(&route->list, wanted->list, __ATOMIC_RELEASE);
+}
+
+/* read_route() - a copy, word by word as programs read it. */
+static struct svc_route read_route(const struct svc_route *route)
+{
+	return (struct svc_route){
+		.list = __atomic_load_n(&route->list, __ATOMIC_ACQUIRE),
+		.slot = __atomic_load_n(&route->slot, __ATOMIC_RELAXED),
+		.service_id = __atomic_load_n(&route->service_id, __ATOMIC_RELAXED),
+	};
 }
 
 static uint32_t *overflow_of(const struct frontend_table *table, uint32_t bucket)
@@ -266,18 +284,19 @@ void frontend_table_free(struct frontend_table *table)
 	free(table);
 }
 
-int frontend_table_put(struct frontend_table *table, const struct frontend_key *key, uint32_t slot)
+int frontend_table_put(struct frontend_table *table, const struct frontend_key *key,
+		       const struct svc_route *route)
 {
 	struct place place;
 
 	if (find_place(table, key, &place)) {
-		__atomic_store_n(slot_of(table, place), slot, __ATOMIC_RELEASE);
+		write_route(route_of(table, place), route);
 		return 0;
 	}
 	if (!find_room(table, key, &place))
 		return -ENOSPC;
 	add_overflow(table, home_of(table, key), place.bucket, 1);
-	__atomic_store_n(slot_of(table, place), slot, __ATOMIC_RELAXED);
+	write_route(route_of(table, place), route);
 	publish(table, place, key);
 	table->count++;
 	return 0;
@@ -305,11 +324,13 @@ void frontend_table_settle(struct frontend_table *table)
 	table->has_resting = false;
 }
 
-uint32_t frontend_table_find(const struct frontend_table *table, const struct frontend_key *key)
+struct svc_route frontend_table_find(const struct frontend_table *table,
+				     const struct frontend_key *key)
 {
 	struct place place;
 
-	return find_place(table, key, &place) ? *slot_of(table, place) : 0;
+	return find_place(table, key, &place) ? read_route(route_of(table, place))
+					      : (struct svc_route){};
 }
 
 uint32_t frontend_table_count(const struct frontend_table *table)
@@ -318,11 +339,13 @@ uint32_t frontend_table_count(const struct frontend_table *table)
 }
 
 int frontend_table_walk(uint8_t family, struct map_window *buckets,
-			int (*fn)(void *arg, const struct frontend_key *key, uint32_t slot),
+			int (*fn)(void *arg, const struct frontend_key *key,
+				  const struct svc_route *route),
 			void *arg)
 {
 	const struct frontend_table table = view_of(family, buckets);
 	struct frontend_key key;
+	struct svc_route route;
 	struct place place;
 	int r;
 
@@ -331,7 +354,8 @@ int frontend_table_walk(uint8_t family, struct map_window *buckets,
 			if (is_free(&table, place))
 				continue;
 			read_key(&table, place, &key);
-			r = fn(arg, &key, *slot_of(&table, place));
+			route = read_route(route_of(&table, place));
+			r = fn(arg, &key, &route);
 			if (r < 0)
 				return r;
 		}

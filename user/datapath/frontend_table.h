@@ -27,13 +27,14 @@ int frontend_table_new(uint8_t family, struct map_window *buckets, uint64_t seed
 void frontend_table_free(struct frontend_table *table);
 
 /**
- * frontend_table_put() - add a frontend, or lead one that is there to another slot.
- * @slot: not 0; complete in services before this call.
+ * frontend_table_put() - add a frontend, or give one that is there another route.
+ * @route: its slot is not 0, and complete in services before this call.
  *
- * Readers see the old slot (or no frontend) until one store shows them the new one.
+ * Readers see the old list (or no frontend) until one store shows them the new one.
  * Return: 0; -ENOSPC when the SVC_FRONTEND_MAX_PROBES buckets behind its hash have no entry free.
  */
-int frontend_table_put(struct frontend_table *table, const struct frontend_key *key, uint32_t slot);
+int frontend_table_put(struct frontend_table *table, const struct frontend_key *key,
+		       const struct svc_route *route);
 
 /**
  * frontend_table_remove() - delete a frontend; one that is not there is fine. Its entry is not used
@@ -44,8 +45,9 @@ void frontend_table_remove(struct frontend_table *table, const struct frontend_k
 /** frontend_table_settle() - a grace period has passed since all removals so far. */
 void frontend_table_settle(struct frontend_table *table);
 
-/** frontend_table_find() - the frontend's slot; 0 when it is not there. */
-uint32_t frontend_table_find(const struct frontend_table *table, const struct frontend_key *key);
+/** frontend_table_find() - the frontend's route; all zero when it is not there. */
+struct svc_route frontend_table_find(const struct frontend_table *table,
+				     const struct frontend_key *key);
 
 /** frontend_table_count() - how many frontends there are. */
 uint32_t frontend_table_count(const struct frontend_table *table);
@@ -56,7 +58,8 @@ uint32_t frontend_table_count(const struct frontend_table *table);
  * Return: 0 or what @fn returned.
  */
 int frontend_table_walk(uint8_t family, struct map_window *buckets,
-			int (*fn)(void *arg, const struct frontend_key *key, uint32_t slot),
+			int (*fn)(void *arg, const struct frontend_key *key,
+				  const struct svc_route *route),
 			void *arg);
 
 #endif

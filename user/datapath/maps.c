@@ -26,12 +26,11 @@
 	.type = (map_type), .key_size_bytes = sizeof(key), .value_size_bytes = (value_size)
 
 static const struct map_spec specs[N_MAPS] = {
-	/* Each frontend has a slot in services: at most 20 % of frontends4 and 50 % of frontends6.
-	 */
+	/* Each frontend has a slot in services: at most half of the entries of either table. */
 	[MAP_FRONTENDS4] = {"frontends4", MAPPED_ARRAY(sizeof(struct svc_bucket4)),
 			    .per_service = 1, .is_power_of_two = true},
 	[MAP_FRONTENDS6] = {"frontends6", MAPPED_ARRAY(sizeof(struct svc_bucket6)),
-			    .per_service = 1, .is_power_of_two = true},
+			    .per_service = 2, .is_power_of_two = true},
 	[MAP_SERVICES] = {"services", MAPPED_ARRAY(sizeof(struct svc_service)), .per_service = 1},
 	[MAP_BACKENDS4] = {"backends4", MAPPED_ARRAY(sizeof(struct svc_backend4)),
 			   .per_backend = 1},

@@ -33,6 +33,7 @@ struct shadow_port;
 /**
  * struct shadow_frontend - a frontend.
  * @slot: in services, its own.  @type: SVC_TYPE_*.
+ * @list: list word of its route, as the kernel has it or shall get it when it is inserted.
  * @is_inserted: the kernel's hash has it.  @is_kept: scratch of plan.c.
  * @owner: NULL: nobody wants it any more; then it is in struct shadow.orphans.
  */
@@ -42,6 +43,7 @@ struct shadow_frontend {
 	uint8_t type;
 	bool is_inserted;
 	bool is_kept;
+	uint64_t list;
 	struct shadow_port *owner;
 	struct shadow_frontend *prev;
 	struct shadow_frontend *next;
@@ -79,7 +81,7 @@ struct shadow_port {
 /**
  * struct shadow_block - a block of backends.
  * @key: family in the high 32 bits, base in the low.
- * @n_refs: list words in slots that lead to it, and service ports planned to.
+ * @n_refs: list words in slots and routes that lead to it, and service ports planned to.
  */
 struct shadow_block {
 	uint64_t key;

@@ -335,6 +335,19 @@ static unused struct svc_service service_at(const struct datapath *datapath, uin
 	return *service;
 }
 
+/* The list word of the frontend that leads to @slot. */
+static unused uint64_t list_of(const struct datapath *datapath, uint32_t slot)
+{
+	const struct shadow_frontend *frontend = datapath->shadow.frontends;
+
+	while (frontend && frontend->slot != slot)
+		frontend = frontend->hh.next;
+	cr_assert_not_null(frontend);
+	return frontend_table_find(datapath->shadow.tables[FAMILY_INDEX(frontend->key.family)],
+				   &frontend->key)
+		.list;
+}
+
 /* The stable id at @index of backend_ids4. */
 static unused uint32_t id4_at(const struct datapath *datapath, uint32_t index)
 {

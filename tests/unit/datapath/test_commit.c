@@ -16,7 +16,7 @@ static uint32_t find_slot(const struct datapath *datapath, uint8_t host)
 
 	memcpy(key.key.addr, addr.bytes, sizeof(key.key.addr));
 	key.key.port = be16_from_host(80);
-	return frontend_table_find(datapath->shadow.tables[0], &key);
+	return frontend_table_find(datapath->shadow.tables[0], &key).slot;
 }
 
 Test(commit, random_states_read_back_equal)
@@ -92,8 +92,8 @@ Test(commit, what_is_unchanged_writes_nothing)
 Test(commit, one_backend_less_is_one_block_and_one_word)
 {
 	struct datapath *datapath = open_sized(128, 1024);
-	struct svc_service before, after;
 	struct sample sample;
+	uint64_t before, after;
 	uint32_t slot;
 
 	sample_simple(&sample, "web", 1, 244, 5);
@@ -101,17 +101,16 @@ Test(commit, one_backend_less_is_one_block_and_one_word)
 	cr_assert_eq(datapath_commit(datapath, true), 0);
 	slot = find_slot(datapath, 1);
 	cr_assert_neq(slot, 0);
-	before = service_at(datapath, slot);
+	before = list_of(datapath, slot);
 
 	sample.port.cluster.n_backends = 4;
 	datapath_put(datapath, &sample.port);
 	cr_assert_eq(datapath_commit(datapath, false), 0);
-	after = service_at(datapath, slot);
-	cr_assert_eq(datapath_n_written(datapath), 3, "the block, and the slot's two words");
-	cr_assert_eq(svc_list_count(after.cluster_list), 4);
-	cr_assert_neq(svc_list_base(after.cluster_list), svc_list_base(before.cluster_list),
-		      "a block in use never changes");
-	cr_assert_eq(after.service_id, before.service_id);
+	after = list_of(datapath, slot);
+	cr_assert_eq(datapath_n_written(datapath), 3, "the block, the slot's word, the route");
+	cr_assert_eq(svc_list_count(after), 4);
+	cr_assert_eq(service_at(datapath, slot).policy_list, after);
+	cr_assert_neq(svc_list_base(after), svc_list_base(before), "a block in use never changes");
 	cr_assert_eq(find_slot(datapath, 1), slot);
 	datapath_close(datapath);
 }
@@ -197,7 +196,7 @@ Test(commit, ids_ascend_within_a_block)
 	sample_simple(&b, "b", 2, 244, 20);
 	datapath_put(datapath, &b.port);
 	cr_assert_eq(datapath_commit(datapath, false), 0);
-	word = service_at(datapath, find_slot(datapath, 2)).cluster_list;
+	word = list_of(datapath, find_slot(datapath, 2));
 	for (i = 1; i < svc_list_count(word); i++)
 		cr_assert_lt(id4_at(datapath, svc_list_base(word) + i - 1),
 			     id4_at(datapath, svc_list_base(word) + i));
@@ -336,13 +335,13 @@ Test(commit, empty_lists_say_drop_or_reject)
 	sample_simple(&sample, "web", 1, 244, 0);
 	datapath_put(datapath, &sample.port);
 	cr_assert_eq(datapath_commit(datapath, true), 0);
-	service = service_at(datapath, find_slot(datapath, 1));
-	cr_assert_eq(service.cluster_list, svc_list_pack(0, 0, 0));
+	cr_assert_eq(list_of(datapath, find_slot(datapath, 1)), svc_list_pack(0, 0, 0));
 	sample.port.has_endpoints = sample.port.is_internal_local = true;
 	datapath_put(datapath, &sample.port);
 	cr_assert_eq(datapath_commit(datapath, false), 0);
+	cr_assert_eq(list_of(datapath, find_slot(datapath, 1)),
+		     svc_list_pack(0, 0, SVC_LIST_F_DROP));
 	service = service_at(datapath, find_slot(datapath, 1));
-	cr_assert_eq(service.cluster_list, svc_list_pack(0, 0, SVC_LIST_F_DROP));
 	cr_assert_eq(service.flags, SVC_F_POLICY_LOCAL);
 	datapath_close(datapath);
 }

@@ -135,7 +135,7 @@ static void assert_old_or_new(const struct sample *old, const struct sample *new
 	size_t i, j;
 
 	for (frontend = datapath->shadow.frontends; frontend; frontend = frontend->hh.next) {
-		word = service_at(datapath, frontend->slot).cluster_list;
+		word = list_of(datapath, frontend->slot);
 		cr_assert(is_list_of(datapath, old, &frontend->key, word) ||
 			  is_list_of(datapath, new, &frontend->key, word));
 		n_seen += is_in_state(old, &frontend->key) && is_in_state(new, &frontend->key);
@@ -265,9 +265,10 @@ Test(crash, contradicting_maps_are_refused)
 		.pin_dir = PIN_DIR, .max_services = 128, .max_backends = 1024, .node = "n"};
 	struct frontend_key key = {.family = ADDR_IPV4, .key.protocol = IPPROTO_TCP};
 	struct datapath *datapath = open_sized(128, 1024);
+	const struct svc_route beyond_the_end = {.slot = 4000};
 	struct datapath_error error = {};
 
-	cr_assert_eq(frontend_table_put(datapath->shadow.tables[0], &key, 4000), 0);
+	cr_assert_eq(frontend_table_put(datapath->shadow.tables[0], &key, &beyond_the_end), 0);
 	datapath_close(datapath);
 	cr_assert_eq(datapath_open_unloaded(&options, &datapath, &error), -EUCLEAN);
 	cr_assert(strstr(error.text, "svcbpf cleanup"), "%s", error.text);

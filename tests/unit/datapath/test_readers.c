@@ -54,8 +54,8 @@ static void check_list(struct watch *watch, const uint64_t *word, uint8_t servic
 	watch->foreign += is_foreign || n == 0;
 }
 
-/* As lookup_frontend4() of bpf/lib/lookup.h. */
-static uint32_t look_up(const struct maps *maps, uint64_t key)
+/* As lookup_frontend4() of bpf/lib/lookup.h; the list word, NULL when it finds nothing. */
+static const uint64_t *look_up(const struct maps *maps, uint64_t key)
 {
 	const struct svc_bucket4 *bucket;
 	uint32_t mask = maps->capacities[MAP_FRONTENDS4] - 1, i;
@@ -66,19 +66,12 @@ static uint32_t look_up(const struct maps *maps, uint64_t key)
 		bucket = maps_at(maps, MAP_FRONTENDS4, index);
 		for (i = 0; i < SVC_BUCKET4_ENTRIES; i++)
 			if (__atomic_load_n(&bucket->keys[i], __ATOMIC_ACQUIRE) == key)
-				return __atomic_load_n(&bucket->slots[i], __ATOMIC_ACQUIRE);
+				return (const uint64_t *)&bucket->routes[i].list;
 		if (!__atomic_load_n(&bucket->n_overflow, __ATOMIC_ACQUIRE))
-			return 0;
+			return NULL;
 		index = (index + 1) & mask;
 	}
-	return 0;
-}
-
-static const uint64_t *list_at(const struct maps *maps, uint32_t slot)
-{
-	const struct svc_service *service = maps_at(maps, MAP_SERVICES, slot);
-
-	return (const uint64_t *)&service->cluster_list;
+	return NULL;
 }
 
 static void *read_on(void *arg)
@@ -86,8 +79,8 @@ static void *read_on(void *arg)
 	struct watch *watch = arg;
 	struct svc_frontend4 key = {.protocol = IPPROTO_TCP};
 	struct addr addr;
+	const uint64_t *list;
 	uint64_t word;
-	uint32_t slot;
 	uint8_t i = 0;
 
 	key.port = be16_from_host(80);
@@ -97,11 +90,11 @@ static void *read_on(void *arg)
 		memcpy(&key.addr, addr.bytes, sizeof(key.addr));
 		memcpy(&word, &key, sizeof(word));
 		watch->slots++;
-		slot = look_up(watch->maps, word);
-		if (!slot)
+		list = look_up(watch->maps, word);
+		if (!list)
 			watch->misses++;
 		else
-			check_list(watch, list_at(watch->maps, slot), i);
+			check_list(watch, list, i);
 	}
 	return NULL;
 }
