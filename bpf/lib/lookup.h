@@ -9,7 +9,7 @@
 #include "lib/maps.h"
 #include "lib/sock.h"
 
-/** filter_has() - whether bit @bit of a 65,536-bit filter is set. */
+/** filter_has() - whether bit @bit of a filter is set. */
 static __always_inline bool filter_has(void *filter, __u32 bit)
 {
 	__u32 index = bit / 64;

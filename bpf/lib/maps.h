@@ -113,7 +113,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, SVC_FILTER_WORDS);
+	__uint(max_entries, SVC_ADDR_FILTER_WORDS);
 	__type(key, __u32);
 	__type(value, __u64);
 } addr_filter SEC(".maps");
@@ -121,7 +121,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, SVC_FILTER_WORDS);
+	__uint(max_entries, SVC_PORT_FILTER_WORDS);
 	__type(key, __u32);
 	__type(value, __u64);
 } nodeport_filter SEC(".maps");

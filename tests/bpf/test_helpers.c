@@ -165,13 +165,14 @@ Test(hash, programs_and_agent_agree_on_filter_bits)
 		memcpy(&probe->bss->probe_dst, &ep, sizeof(ep));
 		run(probe->progs.filter_bit);
 		cr_assert_eq(probe->bss->probe_result, bit_of(&ep), "%s", addrs[i]);
-		cr_assert_lt(bit_of(&ep), SVC_FILTER_WORDS * 64);
+		cr_assert_lt(bit_of(&ep), SVC_ADDR_FILTER_WORDS * 64);
+		cr_assert_eq(bit_of(&ep) >= SVC_FILTER_IPV6, ep.family == SVC_FAMILY_IPV6);
 	}
 }
 
 Test(hash, filter_bits_of_a_service_range_spread)
 {
-	static unsigned char hit4[SVC_FILTER_WORDS * 64], hit6[SVC_FILTER_WORDS * 64];
+	static unsigned char hit4[SVC_ADDR_FILTER_WORDS * 64], hit6[SVC_ADDR_FILTER_WORDS * 64];
 	unsigned int i, n4 = 0, n6 = 0;
 
 	for (i = 0; i < 10000; i++) {

@@ -112,7 +112,7 @@ static void clear_bit(struct shadow *shadow, uint64_t *filter, uint32_t bit)
 
 /* The bit of a frontend, in which filter, and who counts its users. */
 static uint32_t filter_bit(const struct shadow *shadow, const struct frontend_key *key,
-			   uint64_t **ret_filter, uint32_t **ret_n_refs)
+			   uint64_t **ret_filter, uint8_t **ret_n_refs)
 {
 	uint32_t bit;
 
@@ -131,10 +131,13 @@ static uint32_t filter_bit(const struct shadow *shadow, const struct frontend_ke
 
 static void count_user(struct shadow *shadow, const struct frontend_key *key, bool is_user)
 {
-	uint32_t *n_refs, bit;
 	uint64_t *filter;
+	uint8_t *n_refs;
+	uint32_t bit;
 
 	bit = filter_bit(shadow, key, &filter, &n_refs);
+	if (*n_refs == FILTER_REFS_MANY)
+		return;
 	if (is_user && !(*n_refs)++)
 		set_bit(shadow, filter, bit);
 	else if (!is_user && !--*n_refs)
@@ -159,12 +162,12 @@ void publish_clear_stray_bits(struct shadow *shadow)
 	struct maps *maps = shadow->maps;
 	uint32_t bit;
 
-	for (bit = 0; bit < SVC_FILTER_WORDS * 64; bit++) {
+	for (bit = 0; bit < SVC_ADDR_FILTER_WORDS * 64; bit++)
 		if (!shadow->n_addr_refs[bit])
 			clear_bit(shadow, maps->addr_filter, bit);
+	for (bit = 0; bit < SVC_PORT_FILTER_WORDS * 64; bit++)
 		if (!shadow->n_port_refs[bit])
 			clear_bit(shadow, maps->nodeport_filter, bit);
-	}
 }
 
 static int change_kernel(struct shadow *shadow, const struct shadow_frontend *frontend,

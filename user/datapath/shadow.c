@@ -9,8 +9,6 @@
 #include "util/cleanup.h"
 #include "utlist.h"
 
-#define FILTER_BITS (SVC_FILTER_WORDS * 64u)
-
 static uint32_t min_capacity(const struct maps *maps, enum map_id a, enum map_id b)
 {
 	return maps->capacities[a] < maps->capacities[b] ? maps->capacities[a]
@@ -38,8 +36,8 @@ int shadow_init(struct shadow *shadow, struct maps *maps)
 
 	memset(shadow, 0, sizeof(*shadow));
 	shadow->maps = maps;
-	shadow->n_addr_refs = calloc(FILTER_BITS, sizeof(*shadow->n_addr_refs));
-	shadow->n_port_refs = calloc(FILTER_BITS, sizeof(*shadow->n_port_refs));
+	shadow->n_addr_refs = calloc(SVC_ADDR_FILTER_WORDS, 64 * sizeof(*shadow->n_addr_refs));
+	shadow->n_port_refs = calloc(SVC_PORT_FILTER_WORDS, 64 * sizeof(*shadow->n_port_refs));
 	if (!shadow->n_addr_refs || !shadow->n_port_refs)
 		return -ENOMEM;
 	r = init_ids(shadow);

@@ -28,6 +28,8 @@
 #define FAMILY_INDEX(family) ((family) == SVC_FAMILY_IPV6 ? 1 : 0)
 #define N_FAMILIES	     2
 
+#define FILTER_REFS_MANY UINT8_MAX
+
 struct shadow_port;
 
 /**
@@ -129,7 +131,9 @@ struct shadow_garbage {
  * @maps: borrowed.
  * @seq: grace period that new garbage waits for.
  * @garbage: ring of @garbage_capacity, @n_garbage of them from @garbage_head on, in order of seq.
- * @n_addr_refs, @n_port_refs: users of each bit of addr_filter and nodeport_filter.
+ * @n_addr_refs, @n_port_refs: users of each bit of addr_filter and nodeport_filter;
+ *FILTER_REFS_MANY is never counted down: such a bit stays set until the next start, which only
+ *costs a look-up.
  * @tables: the kernel's frontend tables.
  * @orphans: frontends to delete, doubly linked.
  */
@@ -146,8 +150,8 @@ struct shadow {
 	struct extents *slots;
 	struct extents *space[N_FAMILIES];
 	struct frontend_table *tables[N_FAMILIES];
-	uint32_t *n_addr_refs;
-	uint32_t *n_port_refs;
+	uint8_t *n_addr_refs;
+	uint8_t *n_port_refs;
 	uint64_t seq;
 	struct shadow_garbage *garbage;
 	size_t garbage_head;
