@@ -245,7 +245,7 @@ _Static_assert(sizeof(struct svc_backend6) == 24, "ABI");
 
 /*
  * backend_ids4, backend_ids6 (ARRAY of __u64, mmapable): index as in backends{4,6}; the low 32 bits
- * are the stable id of {family, protocol, address, port}, never 0, ascending within a block.
+ * are the stable id of {protocol, address, port}, never 0, ascending within a block.
  */
 
 /**
@@ -440,7 +440,7 @@ _Static_assert(sizeof(struct svc_config) == 32, "ABI");
  * @magic: SVC_META_MAGIC.  @abi: SVC_ABI_VERSION.
  * @max_services, @max_backends: capacities the maps were made with.
  * @next_service_id: where the search for a free service id goes on.
- * @next_backend_id: the same for backend ids.
+ * @next_backend_id4, @next_backend_id6: the same for backend ids, which each family has its own of.
  * @features: SVC_FEATURE_*.
  * @agent_pid: of the last agent; whether it runs is told by the lock on the pin directory.
  * @sync_count: complete syncs since these maps were made; odd @sync_open: a sync is being written.
@@ -458,7 +458,7 @@ struct svc_meta {
 	__u32 max_services;
 	__u32 max_backends;
 	__u32 next_service_id;
-	__u32 next_backend_id;
+	__u32 next_backend_id4;
 	__u32 features;
 	__u32 agent_pid;
 	__u64 sync_count;
@@ -469,6 +469,8 @@ struct svc_meta {
 	__u64 selftest_ns;
 	__s32 selftest_result;
 	__u32 n_problems;
+	__u32 next_backend_id6;
+	__u32 pad;
 	__u64 cgroup_id;
 	__u64 hash_seed;
 	char node[256];
@@ -476,7 +478,7 @@ struct svc_meta {
 	char version[64];
 	char cgroup_path[256];
 };
-_Static_assert(sizeof(struct svc_meta) == 936, "ABI");
+_Static_assert(sizeof(struct svc_meta) == 944, "ABI");
 
 /** struct svc_problem - value of problems (ARRAY of SVC_MAX_PROBLEMS). @text: NUL-terminated. */
 struct svc_problem {

@@ -101,7 +101,7 @@ static int adopt_range(void *arg, const void *key, const void *value)
 	if (!grown)
 		return -ENOMEM;
 	port->ranges = grown;
-	convert_key_range(&range, port->info.family, &grown[port->n_ranges++]);
+	convert_key_range(&range, port->family, &grown[port->n_ranges++]);
 	return 0;
 }
 

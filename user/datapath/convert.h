@@ -18,14 +18,17 @@ struct frontend_key {
 
 /**
  * struct backend_key - what makes a backend's stable id; comparable as bytes.
- * @addr: as struct addr.bytes.
+ * @addr: as struct addr.bytes; IPv4 keys end after its first four.
  */
 struct backend_key {
-	uint8_t addr[16];
 	__be16 port;
 	uint8_t protocol;
 	uint8_t family;
+	uint8_t addr[16];
 };
+
+#define BACKEND_KEY4_BYTES 8
+#define BACKEND_KEY6_BYTES sizeof(struct backend_key)
 
 /** convert_info() - Return: 0; -ENAMETOOLONG when a name does not fit. */
 int convert_info(const struct service_port_key *key, struct svc_service_info *ret_info);

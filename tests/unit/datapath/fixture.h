@@ -382,8 +382,10 @@ static unused struct usage usage_of(const struct datapath *datapath)
 	struct usage usage = {
 		.slots = datapath->maps.capacities[MAP_SERVICES] - extents_n_free(shadow->slots),
 		.space = {extents_n_free(shadow->space[0]), extents_n_free(shadow->space[1])},
-		.service_ids = ids_count(shadow->service_ids),
-		.backend_ids = ids_count(shadow->backend_ids),
+		.service_ids = datapath->maps.capacities[MAP_SERVICE_INFO] -
+			       extents_n_free(shadow->service_ids),
+		.backend_ids =
+			ids_count(shadow->backend_ids[0]) + ids_count(shadow->backend_ids[1]),
 	};
 
 	usage.filter_bits = count_filter_bits(&datapath->maps);

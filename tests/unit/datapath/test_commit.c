@@ -136,8 +136,8 @@ Test(commit, what_readers_may_still_see_is_not_used_again)
 
 	cr_assert_eq(shadow_collect(&datapath->shadow, seq - 1), 0);
 	cr_assert_eq(extents_n_free(datapath->shadow.space[0]), 64 - 5 - 6 - 4);
-	cr_assert_eq(ids_count(datapath->shadow.backend_ids), 11);
-	cr_assert_eq(ids_count(datapath->shadow.service_ids), 2);
+	cr_assert_eq(usage_of(datapath).backend_ids, 11);
+	cr_assert_eq(usage_of(datapath).service_ids, 2);
 
 	/* it comes back at once, in another entry of the table than the one it has just left */
 	datapath_put(datapath, &other.port);
@@ -145,7 +145,7 @@ Test(commit, what_readers_may_still_see_is_not_used_again)
 	cr_assert_neq(find_slot(datapath, 2), 0);
 	drain(datapath);
 	cr_assert_eq(extents_n_free(datapath->shadow.space[0]), 64 - 6 - 4);
-	cr_assert_eq(ids_count(datapath->shadow.backend_ids), 10);
+	cr_assert_eq(usage_of(datapath).backend_ids, 10);
 	datapath_close(datapath);
 }
 

@@ -248,13 +248,13 @@ Test(crash, a_restart_writes_nothing_when_nothing_changed)
 	stage_samples(datapath, samples, N_SAMPLES);
 	cr_assert_eq(datapath_commit(datapath, true), 0);
 	drain(datapath);
-	id = ids_next(datapath->shadow.backend_ids);
+	id = ids_next(datapath->shadow.backend_ids[0]);
 	datapath_close(datapath);
 	datapath = open_sized(128, 1024);
 	stage_samples(datapath, samples, N_SAMPLES);
 	cr_assert_eq(datapath_commit(datapath, true), 0);
 	cr_assert_eq(datapath_n_written(datapath), 0);
-	cr_assert_eq(ids_next(datapath->shadow.backend_ids), id, "ids go on where they were");
+	cr_assert_eq(ids_next(datapath->shadow.backend_ids[0]), id, "ids go on where they were");
 	datapath_close(datapath);
 }
 
