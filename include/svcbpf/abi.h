@@ -374,6 +374,17 @@ _Static_assert(sizeof(struct svc_rev) == 64, "ABI");
 #define SVC_REV_F_MORE 0x1u /* this socket has entries in rev_more too */
 
 /**
+ * struct svc_rev_state - value of rev_state (ARRAY of 1).
+ * @has_overflow: 1 since a socket found its slot taken and went to rev_storage; 0: rev_storage is
+ *	empty and need not be asked. Means nothing where the kernel has no slots.
+ */
+struct svc_rev_state {
+	__u32 has_overflow;
+	__u32 pad;
+};
+_Static_assert(sizeof(struct svc_rev_state) == 8, "ABI");
+
+/**
  * struct svc_rev_record - what bpf/overflow.bpf.c tells of each socket in rev_storage; in no map.
  * @cookie: the socket's.  @rev: its value.
  */

@@ -45,6 +45,8 @@ static const struct map_spec specs[N_MAPS] = {
 	[MAP_REV_OWNERS] = {"rev_owners", MAPPED_ARRAY(sizeof(uint64_t)), .fixed = SVC_REV_SLOTS},
 	[MAP_REV_SLOTS] = {"rev_slots", MAPPED_ARRAY(sizeof(struct svc_rev)),
 			   .fixed = SVC_REV_SLOTS},
+	[MAP_REV_STATE] = {"rev_state", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t),
+			   sizeof(struct svc_rev_state), .fixed = 1},
 	[MAP_REV_MORE] = {"rev_more",
 			  HASH_OF(BPF_MAP_TYPE_LRU_HASH, struct svc_rev_key,
 				  sizeof(struct svc_rev_value)),
