@@ -22,11 +22,11 @@ static __always_inline int refuse(__u64 list)
 static __always_inline int connect_one(struct bpf_sock_addr *ctx, __u8 hook, __u8 family)
 {
 	struct endpoint vip = sock_read(ctx, hook, family), backend = vip;
-	struct svc_service *service = lookup_service(ctx, &vip);
+	struct svc_route *route = lookup_route(ctx, &vip);
 	__u64 list, cookie;
 	__u32 random;
 
-	if (!service) {
+	if (!route) {
 		if (sock_was_connected(ctx, hook))
 			rev_forget(ctx);
 		return SVC_PASS;
@@ -35,16 +35,16 @@ static __always_inline int connect_one(struct bpf_sock_addr *ctx, __u8 hook, __u
 		count(SVC_COUNTER_BYPASS);
 		return SVC_PASS;
 	}
-	list = *(volatile __u64 *)&service->cluster_list;
+	list = *(volatile __u64 *)&route->list;
 	if (!svc_list_count(list))
 		return refuse(list);
 	cookie = bpf_get_socket_cookie(ctx);
 	random = random_mix(cookie, count(SVC_COUNTER_CONNECT));
-	if (!backend_read(family, choose_index(ctx, family, list, service, random), &backend)) {
+	if (!backend_read(family, choose_index(ctx, family, list, route, random), &backend)) {
 		count(SVC_COUNTER_BAD_SLOT);
 		return SVC_PASS;
 	}
-	rev_remember(ctx, cookie, &vip, &backend, service->service_id);
+	rev_remember(ctx, cookie, &vip, &backend, route->service_id);
 	sock_write(ctx, hook, family, backend.addr, backend.port);
 	return SVC_PASS;
 }
@@ -52,19 +52,19 @@ static __always_inline int connect_one(struct bpf_sock_addr *ctx, __u8 hook, __u
 static __always_inline int sendmsg_one(struct bpf_sock_addr *ctx, __u8 family)
 {
 	struct udp_send send = {.vip = sock_read(ctx, family, family)};
-	struct svc_service *service = lookup_service(ctx, &send.vip);
+	struct svc_route *route = lookup_route(ctx, &send.vip);
 
-	if (!service)
+	if (!route)
 		return SVC_PASS;
 	if (sock_is_bypassed(ctx)) {
 		count(SVC_COUNTER_BYPASS);
 		return SVC_PASS;
 	}
-	send.list = *(volatile __u64 *)&service->cluster_list;
+	send.list = *(volatile __u64 *)&route->list;
 	if (!svc_list_count(send.list))
 		return refuse(send.list);
 	send.backend = send.vip;
-	send.service = service;
+	send.route = route;
 	send.cookie = bpf_get_socket_cookie(ctx);
 	send.n_sent = count(SVC_COUNTER_SENDMSG);
 	send.rev = rev_get(ctx, send.cookie);

@@ -72,19 +72,30 @@ static __always_inline __u32 affinity_select(__u8 family, __u64 list, __u32 time
 	return index;
 }
 
+/** affinity_timeout_s() - of the service port behind @slot; 0 when it has none (any more). */
+static __always_inline __u32 affinity_timeout_s(__u32 slot)
+{
+	struct svc_service *service = bpf_map_lookup_elem(&services, &slot);
+
+	if (service)
+		return service->affinity_s;
+	count(SVC_COUNTER_BAD_SLOT);
+	return 0;
+}
+
 /**
  * choose_index() - the index of a backend for a new connection of this hook's client.
- * @list: not empty.  @random: 32 random bits.
+ * @list: @route's, not empty.  @random: 32 random bits.
  */
 static __always_inline __u32 choose_index(void *ctx, __u8 family, __u64 list,
-					  const struct svc_service *service, __u32 random)
+					  const struct svc_route *route, __u32 random)
 {
-	__u32 timeout_s = service->affinity_s;
+	if (svc_list_flags(list) & SVC_LIST_F_AFFINITY) {
+		__u32 timeout_s = affinity_timeout_s(route->slot);
+		struct svc_affinity_key key = affinity_key_netns(ctx, route->service_id);
 
-	if (timeout_s) {
-		struct svc_affinity_key key = affinity_key_netns(ctx, service->service_id);
-
-		return affinity_select(family, list, timeout_s, &key, random);
+		if (timeout_s)
+			return affinity_select(family, list, timeout_s, &key, random);
 	}
 	return list_random(list, random);
 }

@@ -9,7 +9,7 @@
 #include "lib/maps.h"
 #include "lib/sock.h"
 
-/** filter_has() - whether bit @bit of a 65,536-bit filter is set. */
+/** filter_has() - whether bit @bit of a filter is set. */
 static __always_inline bool filter_has(void *filter, __u32 bit)
 {
 	__u32 index = bit / 64;
@@ -28,8 +28,8 @@ static __always_inline bool lookup_may_be_ours(const struct endpoint *dst)
 }
 
 /*
- * A slot is loaded through an index that depends on the key just compared, so that no CPU can load
- * it before the key: an entry that is being filled in is never taken for one that is complete.
+ * A route is found through an index that depends on the key just compared, so that no CPU can load
+ * from it before the key: an entry that is being filled in is never taken for one that is complete.
  */
 #define lookup_after(value)                                                                        \
 	({                                                                                         \
@@ -37,8 +37,8 @@ static __always_inline bool lookup_may_be_ours(const struct endpoint *dst)
 		value;                                                                             \
 	})
 
-/** lookup_frontend4() - the Service slot of an IPv4 frontend; 0 when there is none. */
-static __always_inline __u32 lookup_frontend4(__u64 key)
+/** lookup_frontend4() - the route of an IPv4 frontend; NULL when there is none. */
+static __always_inline struct svc_route *lookup_frontend4(__u64 key)
 {
 	__u32 index = svc_hash4(key, svc_config.hash_seed) & svc_config.mask4;
 	struct svc_bucket4 *bucket;
@@ -47,23 +47,23 @@ static __always_inline __u32 lookup_frontend4(__u64 key)
 	for (probe = 0; probe < SVC_FRONTEND_MAX_PROBES; probe++) {
 		bucket = bpf_map_lookup_elem(&frontends4, &index);
 		if (!bucket)
-			return 0;
+			return NULL;
 #pragma unroll
 		for (i = 0; i < SVC_BUCKET4_ENTRIES; i++) {
 			__u64 differs = bucket->keys[i] ^ key;
 
 			if (!differs)
-				return bucket->slots[i + lookup_after(differs)];
+				return &bucket->routes[i + lookup_after(differs)];
 		}
 		if (!bucket->n_overflow)
-			return 0;
+			return NULL;
 		index = (index + 1) & svc_config.mask4;
 	}
-	return 0;
+	return NULL;
 }
 
 /** lookup_frontend6() - the same for IPv6. */
-static __always_inline __u32 lookup_frontend6(const __be32 *addr, __u32 tail)
+static __always_inline struct svc_route *lookup_frontend6(const __be32 *addr, __u32 tail)
 {
 	__u32 index = svc_hash6(addr, tail, svc_config.hash_seed) & svc_config.mask6;
 	struct svc_bucket6 *bucket;
@@ -72,7 +72,7 @@ static __always_inline __u32 lookup_frontend6(const __be32 *addr, __u32 tail)
 	for (probe = 0; probe < SVC_FRONTEND_MAX_PROBES; probe++) {
 		bucket = bpf_map_lookup_elem(&frontends6, &index);
 		if (!bucket)
-			return 0;
+			return NULL;
 #pragma unroll
 		for (i = 0; i < SVC_BUCKET6_ENTRIES; i++) {
 			__u64 differs = bucket->tails[i] ^ tail;
@@ -83,17 +83,17 @@ static __always_inline __u32 lookup_frontend6(const __be32 *addr, __u32 tail)
 			known += lookup_after(differs);
 			if (!((known[0] ^ addr[0]) | (known[1] ^ addr[1]) | (known[2] ^ addr[2]) |
 			      (known[3] ^ addr[3])))
-				return bucket->slots[i + differs];
+				return &bucket->routes[i + differs];
 		}
 		if (!bucket->n_overflow)
-			return 0;
+			return NULL;
 		index = (index + 1) & svc_config.mask6;
 	}
-	return 0;
+	return NULL;
 }
 
-/** lookup_frontend() - the Service slot of an exact frontend; 0: none. @scope: SVC_SCOPE_*. */
-static __always_inline __u32 lookup_frontend(const struct endpoint *dst, __u8 scope)
+/** lookup_frontend() - the route of an exact frontend; NULL: none. @scope: SVC_SCOPE_*. */
+static __always_inline struct svc_route *lookup_frontend(const struct endpoint *dst, __u8 scope)
 {
 	__u32 tail = (__u32)dst->port | (__u32)dst->protocol << 16 | (__u32)scope << 24;
 	static const __be32 any[4];
@@ -139,41 +139,32 @@ static __always_inline bool lookup_is_node_address(void *ctx, const struct endpo
 	return !(*flags & SVC_NODE_ADDR_F_LOOPBACK) || lookup_is_host(ctx);
 }
 
-/** lookup_nodeport() - the Service slot behind a NodePort on one of this node's addresses; 0: none.
- */
-static __always_inline __u32 lookup_nodeport(void *ctx, const struct endpoint *dst)
+/** lookup_nodeport() - the route behind a NodePort on one of this node's addresses; NULL: none. */
+static __always_inline struct svc_route *lookup_nodeport(void *ctx, const struct endpoint *dst)
 {
 	if (!filter_has(&nodeport_filter, bpf_ntohs(dst->port)))
-		return 0;
+		return NULL;
 	if (!lookup_is_node_address(ctx, dst))
-		return 0;
+		return NULL;
 	return lookup_frontend(dst, SVC_SCOPE_NODEPORT);
 }
 
 /**
- * lookup_service() - the Service that a socket's destination belongs to.
+ * lookup_route() - where a socket's destination leads to.
  * @ctx: the hook's context, for the network namespace.
  *
- * A destination that is not ours costs one bit of an 8 KiB filter.
- * Return: the slot, NULL when @dst is no frontend.
+ * A destination that is not ours costs one bit of a filter.
+ * Return: NULL when @dst is no frontend.
  */
-static __always_inline struct svc_service *lookup_service(void *ctx, const struct endpoint *dst)
+static __always_inline struct svc_route *lookup_route(void *ctx, const struct endpoint *dst)
 {
-	struct svc_service *service;
-	__u32 slot = 0;
+	struct svc_route *route = NULL;
 
 	if (lookup_may_be_ours(dst))
-		slot = lookup_frontend(dst, SVC_SCOPE_ADDRESS);
+		route = lookup_frontend(dst, SVC_SCOPE_ADDRESS);
 	else if (!lookup_is_loopback(dst))
 		return NULL;
-	if (!slot)
-		slot = lookup_nodeport(ctx, dst);
-	if (!slot)
-		return NULL;
-	service = bpf_map_lookup_elem(&services, &slot);
-	if (!service)
-		count(SVC_COUNTER_BAD_SLOT);
-	return service;
+	return route ? route : lookup_nodeport(ctx, dst);
 }
 
 #endif

@@ -90,6 +90,13 @@ struct {
 } rev_slots SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct svc_rev_state);
+} rev_state SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);
 	__type(key, struct svc_rev_key);
@@ -113,7 +120,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, SVC_FILTER_WORDS);
+	__uint(max_entries, SVC_ADDR_FILTER_WORDS);
 	__type(key, __u32);
 	__type(value, __u64);
 } addr_filter SEC(".maps");
@@ -121,7 +128,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, SVC_FILTER_WORDS);
+	__uint(max_entries, SVC_PORT_FILTER_WORDS);
 	__type(key, __u32);
 	__type(value, __u64);
 } nodeport_filter SEC(".maps");

@@ -5,7 +5,7 @@
  * A socket's first translation lives in a slot of rev_slots, found by its cookie: no allocation, no
  * lock, no LRU. Who has a slot is one word in rev_owners, dense, so that the paths that only ask
  * "is this mine?" (getpeername after accept, recvmsg, release, connect elsewhere) touch one warm
- * line. A socket whose slot is taken uses sk_storage.
+ * line. A socket whose slot is taken uses sk_storage, which is asked only once that has happened.
  *
  * Races: a slot is claimed by compare-and-swap and written by its socket alone; protocol is written
  * last and 0 means "nothing stored". Two threads that connect or send on one socket at the same
@@ -44,6 +44,30 @@ static __always_inline struct svc_rev *rev_in_storage(struct bpf_sock_addr *ctx,
 	return sk ? bpf_sk_storage_get(&rev_storage, sk, NULL, flags) : NULL;
 }
 
+static __always_inline struct svc_rev_state *rev_state_get(void)
+{
+	__u32 index = 0;
+
+	return bpf_map_lookup_elem(&rev_state, &index);
+}
+
+/** rev_may_be_in_storage() - false while no socket of this host ever overflowed to sk_storage. */
+static __always_inline bool rev_may_be_in_storage(void)
+{
+	struct svc_rev_state *state = rev_state_get();
+
+	return !state || *(volatile __u32 *)&state->has_overflow;
+}
+
+/** rev_note_overflow() - before the first socket is in sk_storage: from now on it is asked. */
+static __always_inline void rev_note_overflow(void)
+{
+	struct svc_rev_state *state = rev_state_get();
+
+	if (state && !state->has_overflow)
+		*(volatile __u32 *)&state->has_overflow = 1;
+}
+
 /** rev_get() - this socket's translation, or NULL; its protocol is 0 while nothing is stored. */
 static __always_inline struct svc_rev *rev_get(struct bpf_sock_addr *ctx, __u64 cookie)
 {
@@ -52,6 +76,8 @@ static __always_inline struct svc_rev *rev_get(struct bpf_sock_addr *ctx, __u64 
 
 		if (owner && *owner == cookie)
 			return rev_slot(cookie);
+		if (!rev_may_be_in_storage())
+			return NULL;
 	}
 	return rev_in_storage(ctx, 0);
 }
@@ -65,6 +91,7 @@ static __always_inline struct svc_rev *rev_claim(struct bpf_sock_addr *ctx, __u6
 		if (owner && (*owner == cookie ||
 			      (!*owner && !__sync_val_compare_and_swap(owner, 0, cookie))))
 			return rev_slot(cookie);
+		rev_note_overflow();
 		count(SVC_COUNTER_REV_OVERFLOW);
 	}
 	return rev_in_storage(ctx, BPF_SK_STORAGE_GET_F_CREATE);

@@ -32,7 +32,7 @@ struct udp_send {
 	__u64 n_sent;
 	__u64 list;
 	struct svc_rev *rev;
-	const struct svc_service *service;
+	const struct svc_route *route;
 	__u32 backend_id;
 	__u32 index;
 };
@@ -61,7 +61,7 @@ static __always_inline bool udp_is_taken(const struct udp_send *send)
 static __always_inline bool udp_choose(void *ctx, struct udp_send *send)
 {
 	__u32 random = random_mix(send->cookie, send->n_sent);
-	__u32 index = choose_index(ctx, send->vip.family, send->list, send->service, random);
+	__u32 index = choose_index(ctx, send->vip.family, send->list, send->route, random);
 	__u32 base = svc_list_base(send->list), n = svc_list_count(send->list);
 	int try;
 
@@ -126,7 +126,7 @@ static __always_inline void udp_remember_more(struct udp_send *send)
 {
 	struct svc_rev_value value = {
 		.port = send->backend.port,
-		.service_id = send->service->service_id,
+		.service_id = send->route->service_id,
 		.backend_id = send->backend_id,
 	};
 	int failed;
@@ -159,7 +159,7 @@ static __always_inline bool udp_select_first(struct bpf_sock_addr *ctx, struct u
 		count(SVC_COUNTER_REV_LOST);
 		return true;
 	}
-	rev_store(send->rev, &send->vip, &send->backend, send->service->service_id);
+	rev_store(send->rev, &send->vip, &send->backend, send->route->service_id);
 	send->rev->backend_id = send->backend_id;
 	send->rev->index = send->index;
 	send->rev->flags = more;

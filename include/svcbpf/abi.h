@@ -8,12 +8,13 @@
  *
  * How a connect finds its backend, one cache line a step:
  *
- *	addr_filter bit -> frontends{4,6} -> services[slot].list -> backends{4,6}[base + random]
+ *	addr_filter bit -> frontends{4,6}: list word -> backends{4,6}[base + random]
  *
- * Who writes: the agent alone writes frontends, services, backends, ids, info and filters.
- * a frontend leads to its slot by one word, blocks of backends are
- * written before they are published and reused only after an RCU grace period, and what changes
- * together in a Service is one aligned 8-byte word (struct svc_service, "list words").
+ * What few connects ask for (affinity, the list for clients outside) is in services[slot].
+ *
+ * Who writes: the agent alone writes frontends, services, backends, ids, info and filters. Blocks
+ * of backends are written before they are published and reused only after an RCU grace period, and
+ * what changes together in a Service is one aligned 8-byte word ("list words").
  */
 #ifndef SVCBPF_ABI_H
 #define SVCBPF_ABI_H
@@ -38,8 +39,16 @@
 /** SVC_LIST_MAX_BACKENDS - most backends in one list: the count in a list word has 16 bits. */
 #define SVC_LIST_MAX_BACKENDS 65535u
 
-/** SVC_FILTER_WORDS - 64-bit words of addr_filter and of nodeport_filter (65,536 bits each). */
-#define SVC_FILTER_WORDS 1024u
+/**
+ * SVC_ADDR_FILTER_WORDS - 64-bit words of addr_filter: 65,536 bits for IPv4, then 65,536 for IPv6.
+ *
+ * An address that is no frontend but meets the bit of one costs a look into a cold bucket: 1 in 7
+ * with 10,000 addresses of its family. Eight times the bits are no better: they are colder.
+ */
+#define SVC_ADDR_FILTER_WORDS 2048u
+
+/** SVC_PORT_FILTER_WORDS - 64-bit words of nodeport_filter: a bit for each port. */
+#define SVC_PORT_FILTER_WORDS 1024u
 
 /** SVC_REV_SLOTS - sockets with a reverse translation outside sk_storage; a power of two. */
 #define SVC_REV_SLOTS 65536u
@@ -64,7 +73,7 @@
 /**
  * SVC_FRONTEND_MAX_PROBES - buckets looked at for one frontend; the agent stores none farther away.
  */
-#define SVC_FRONTEND_MAX_PROBES 32
+#define SVC_FRONTEND_MAX_PROBES 128
 
 /**
  * struct svc_frontend4 - key of an IPv4 frontend; never zero as a number, for protocol is not.
@@ -93,27 +102,44 @@ struct svc_frontend6 {
 };
 _Static_assert(sizeof(struct svc_frontend6) == 20, "ABI");
 
+/**
+ * struct svc_route - what a frontend leads to, beside its key.
+ * @list: list word for clients in the cluster, all sockets of this host included: the frontend's
+ *	policy applied for a ClusterIP, the Cluster list for external frontends (R28).
+ * @slot: index in services, never 0.
+ * @service_id: as in struct svc_service.
+ *
+ * @list is replaced with one store, after @service_id.
+ */
+struct svc_route {
+	__u64 list;
+	__u32 slot;
+	__u32 service_id;
+};
+_Static_assert(sizeof(struct svc_route) == 16, "ABI");
+
 /*
  * The frontend tables, frontends4 and frontends6: open hash tables in mmapable ARRAYs of one cache
  * line a bucket. A frontend lives in the bucket its hash names (svcbpf/hash.h) or, when that is
  * full, in one of the next; n_overflow counts the entries that had to go on from here.
  *
  * The agent alone writes, through its mapping: an entry is filled in before its key (IPv6: its
- * tail) is published with one store, its slot may be replaced with one store, and after its key
- * was cleared it is not used again before a grace period has passed.
+ * tail) is published with one store, its route may be replaced word by word, and after its key was
+ * cleared it is not used again before a grace period has passed.
  */
-#define SVC_BUCKET4_ENTRIES 5
-#define SVC_BUCKET6_ENTRIES 2
+#define SVC_BUCKET4_ENTRIES 2
+#define SVC_BUCKET6_ENTRIES 1
 
 /**
  * struct svc_bucket4 - value of frontends4.
  * @keys: struct svc_frontend4 as a number in memory order; 0: free.
- * @slots: index in services.
+ * @pad: zero.
  */
 struct svc_bucket4 {
 	__u64 keys[SVC_BUCKET4_ENTRIES];
-	__u32 slots[SVC_BUCKET4_ENTRIES];
+	struct svc_route routes[SVC_BUCKET4_ENTRIES];
 	__u32 n_overflow;
+	__u32 pad[3];
 };
 _Static_assert(sizeof(struct svc_bucket4) == 64, "ABI");
 
@@ -121,14 +147,14 @@ _Static_assert(sizeof(struct svc_bucket4) == 64, "ABI");
  * struct svc_bucket6 - value of frontends6.
  * @addrs: the address of each entry.
  * @tails: {port, protocol, scope} as a number in memory order; 0: free.
- * @slots: index in services.
+ * @pad: zero.
  */
 struct svc_bucket6 {
 	__be32 addrs[SVC_BUCKET6_ENTRIES][4] __attribute__((aligned(8)));
 	__u32 tails[SVC_BUCKET6_ENTRIES];
-	__u32 slots[SVC_BUCKET6_ENTRIES];
 	__u32 n_overflow;
-	__u32 pad[3];
+	struct svc_route routes[SVC_BUCKET6_ENTRIES];
+	__u32 pad[6];
 };
 _Static_assert(sizeof(struct svc_bucket6) == 64, "ABI");
 
@@ -138,6 +164,7 @@ _Static_assert(sizeof(struct svc_bucket6) == 64, "ABI");
  */
 #define SVC_LIST_F_DROP                                                                            \
 	0x1u /* when count is 0: traffic is dropped (rule R26), not rejected (R25) */
+#define SVC_LIST_F_AFFINITY 0x2u /* in struct svc_route: services[slot].affinity_s is not 0 */
 
 static inline __u64 svc_list_pack(__u32 base, __u32 count, __u32 flags)
 {
@@ -165,32 +192,31 @@ static inline __u32 svc_list_flags(__u64 list)
 #define SVC_F_SELFTEST	    0x4u /* the agent's own: hidden from dump and verify */
 
 /**
- * struct svc_service - value of services (ARRAY, mmapable), index: slot, one cache line.
+ * struct svc_service - value of services (ARRAY, mmapable), index: slot.
  * @policy_list: list word for clients outside the cluster: the frontend's policy applied (R24).
- * @cluster_list: list word for clients in the cluster, all sockets of this host included: the same
- *	as @policy_list for a ClusterIP, the Cluster list for external frontends (R28).
  * @service_id: service port this slot belongs to, key of service_info and affinity; 0: slot unused.
  * @affinity_s: ClientIP affinity timeout in seconds (R18); 0: none.
  * @type: SVC_TYPE_*.
  * @flags: SVC_F_*.
  * @family: SVC_FAMILY_*.
  * @protocol: IPPROTO_*.
+ * @pad: zero.
  *
- * Each frontend has a slot of its own for as long as its key exists, so that an address that moves
- * from one Service to another is never missing. Slot 0 is never used; a free slot is all zero.
+ * What a connect needs only now and then; the rest is in struct svc_route. Each frontend has a slot
+ * of its own for as long as its key exists, so that an address that moves from one Service to
+ * another is never missing. Slot 0 is never used; a free slot is all zero.
  */
 struct svc_service {
 	__u64 policy_list;
-	__u64 cluster_list;
 	__u32 service_id;
 	__u32 affinity_s;
 	__u8 type;
 	__u8 flags;
 	__u8 family;
 	__u8 protocol;
-	__u8 pad[36];
+	__u8 pad[12];
 };
-_Static_assert(sizeof(struct svc_service) == 64, "ABI");
+_Static_assert(sizeof(struct svc_service) == 32, "ABI");
 
 /* struct svc_backend{4,6}.flags */
 #define SVC_BACKEND_F_LOCAL	  0x1u /* on this node */
@@ -219,7 +245,7 @@ _Static_assert(sizeof(struct svc_backend6) == 24, "ABI");
 
 /*
  * backend_ids4, backend_ids6 (ARRAY of __u64, mmapable): index as in backends{4,6}; the low 32 bits
- * are the stable id of {family, protocol, address, port}, never 0, ascending within a block.
+ * are the stable id of {protocol, address, port}, never 0, ascending within a block.
  */
 
 /**
@@ -348,6 +374,17 @@ _Static_assert(sizeof(struct svc_rev) == 64, "ABI");
 #define SVC_REV_F_MORE 0x1u /* this socket has entries in rev_more too */
 
 /**
+ * struct svc_rev_state - value of rev_state (ARRAY of 1).
+ * @has_overflow: 1 since a socket found its slot taken and went to rev_storage; 0: rev_storage is
+ *	empty and need not be asked. Means nothing where the kernel has no slots.
+ */
+struct svc_rev_state {
+	__u32 has_overflow;
+	__u32 pad;
+};
+_Static_assert(sizeof(struct svc_rev_state) == 8, "ABI");
+
+/**
  * struct svc_rev_record - what bpf/overflow.bpf.c tells of each socket in rev_storage; in no map.
  * @cookie: the socket's.  @rev: its value.
  */
@@ -425,7 +462,7 @@ _Static_assert(sizeof(struct svc_config) == 32, "ABI");
  * @magic: SVC_META_MAGIC.  @abi: SVC_ABI_VERSION.
  * @max_services, @max_backends: capacities the maps were made with.
  * @next_service_id: where the search for a free service id goes on.
- * @next_backend_id: the same for backend ids.
+ * @next_backend_id4, @next_backend_id6: the same for backend ids, which each family has its own of.
  * @features: SVC_FEATURE_*.
  * @agent_pid: of the last agent; whether it runs is told by the lock on the pin directory.
  * @sync_count: complete syncs since these maps were made; odd @sync_open: a sync is being written.
@@ -447,7 +484,7 @@ struct svc_meta {
 	__u32 max_services;
 	__u32 max_backends;
 	__u32 next_service_id;
-	__u32 next_backend_id;
+	__u32 next_backend_id4;
 	__u32 features;
 	__u32 agent_pid;
 	__u64 sync_count;
@@ -458,6 +495,8 @@ struct svc_meta {
 	__u64 selftest_ns;
 	__s32 selftest_result;
 	__u32 n_problems;
+	__u32 next_backend_id6;
+	__u32 pad;
 	__u64 cgroup_id;
 	__u64 hash_seed;
 	__u32 source_kind;
@@ -469,7 +508,7 @@ struct svc_meta {
 	char cgroup_path[256];
 	char source[256];
 };
-_Static_assert(sizeof(struct svc_meta) == 1208, "ABI");
+_Static_assert(sizeof(struct svc_meta) == 1216, "ABI");
 
 /** struct svc_problem - value of problems (ARRAY of SVC_MAX_PROBLEMS). @text: NUL-terminated. */
 struct svc_problem {

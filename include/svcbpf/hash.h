@@ -12,6 +12,9 @@
 #define SVC_RAW_BITS
 #endif
 
+/** SVC_FILTER_IPV6 - first bit of IPv6 addresses in addr_filter. */
+#define SVC_FILTER_IPV6 65536u
+
 /**
  * svc_filter_bit4() - bit of an IPv4 address in addr_filter.
  * @addr: network order, taken as a number in memory order on both sides.
@@ -42,7 +45,7 @@ static inline __u32 svc_filter_bit6(const __be32 *addr)
 
 	hash = (hash ^ svc_raw_pair(addr[2], addr[3])) * 0xbf58476d1ce4e5b9ull;
 	hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15ull;
-	return (__u32)(hash >> 48);
+	return SVC_FILTER_IPV6 + (__u32)(hash >> 48);
 }
 
 /**

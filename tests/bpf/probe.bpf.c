@@ -31,13 +31,19 @@ int filter_bit(struct __sk_buff *skb)
 	return 0;
 }
 
+static __always_inline __u32 slot_of(const struct svc_route *route)
+{
+	return route ? route->slot : 0;
+}
+
 /** frontend - probe_result: slot behind probe_dst, 0 when there is none or the filter says no. */
 SEC("tc")
 int frontend(struct __sk_buff *skb)
 {
 	struct endpoint dst = probe_dst;
 
-	probe_result = lookup_may_be_ours(&dst) ? lookup_frontend(&dst, SVC_SCOPE_ADDRESS) : 0;
+	probe_result =
+		lookup_may_be_ours(&dst) ? slot_of(lookup_frontend(&dst, SVC_SCOPE_ADDRESS)) : 0;
 	return 0;
 }
 
@@ -49,7 +55,7 @@ int nodeport(struct __sk_buff *skb)
 
 	probe_result = 0;
 	if (filter_has(&nodeport_filter, bpf_ntohs(dst.port)))
-		probe_result = lookup_frontend(&dst, SVC_SCOPE_NODEPORT);
+		probe_result = slot_of(lookup_frontend(&dst, SVC_SCOPE_NODEPORT));
 	return 0;
 }
 

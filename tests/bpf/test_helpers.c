@@ -30,15 +30,15 @@ struct endpoint {
 #define SEED	   0x5eedull
 
 static struct probe_bpf *probe;
+static struct map_window windows[2];
 static struct frontend_table *tables[2];
 
-static void open_table(const struct bpf_map *map, __u8 family, struct frontend_table **ret)
+static void open_table(const struct bpf_map *map, __u8 family, int index)
 {
-	void *area = mmap(NULL, N_BUCKETS * sizeof(struct svc_bucket4), PROT_READ | PROT_WRITE,
-			  MAP_SHARED, bpf_map__fd(map), 0);
-
-	cr_assert_neq(area, MAP_FAILED);
-	cr_assert_eq(frontend_table_new(family, area, N_BUCKETS, SEED, ret), 0);
+	cr_assert_eq(map_window_open(bpf_map__fd(map), PROT_READ | PROT_WRITE,
+				     sizeof(struct svc_bucket4), N_BUCKETS, 0, &windows[index]),
+		     0);
+	cr_assert_eq(frontend_table_new(family, &windows[index], SEED, &tables[index]), 0);
 }
 
 static void open_probe(void)
@@ -62,14 +62,16 @@ static void open_probe(void)
 	config.mask4 = config.mask6 = N_BUCKETS - 1;
 	memcpy((void *)&probe->rodata->svc_config, &config, sizeof(config));
 	cr_assert_eq(probe_bpf__load(probe), 0);
-	open_table(probe->maps.frontends4, ADDR_IPV4, &tables[0]);
-	open_table(probe->maps.frontends6, ADDR_IPV6, &tables[1]);
+	open_table(probe->maps.frontends4, ADDR_IPV4, 0);
+	open_table(probe->maps.frontends6, ADDR_IPV6, 1);
 }
 
 static void close_probe(void)
 {
 	frontend_table_free(tables[0]);
 	frontend_table_free(tables[1]);
+	map_window_close(&windows[0]);
+	map_window_close(&windows[1]);
 	probe_bpf__destroy(probe);
 }
 
@@ -122,7 +124,9 @@ static void put_frontend(const struct endpoint *ep, __u8 scope, __u32 slot)
 	key.key.scope = scope;
 	if (scope == SVC_SCOPE_ADDRESS)
 		memcpy(key.key.addr, is_ipv4 ? &ep->addr[3] : ep->addr, is_ipv4 ? 4 : 16);
-	cr_assert_eq(frontend_table_put(tables[is_ipv4 ? 0 : 1], &key, slot), 0);
+	cr_assert_eq(frontend_table_put(tables[is_ipv4 ? 0 : 1], &key,
+					&(struct svc_route){.slot = slot}),
+		     0);
 }
 
 /* Backends base, base + 1, … with ids first_id, first_id + 3, … */
@@ -161,13 +165,14 @@ Test(hash, programs_and_agent_agree_on_filter_bits)
 		memcpy(&probe->bss->probe_dst, &ep, sizeof(ep));
 		run(probe->progs.filter_bit);
 		cr_assert_eq(probe->bss->probe_result, bit_of(&ep), "%s", addrs[i]);
-		cr_assert_lt(bit_of(&ep), SVC_FILTER_WORDS * 64);
+		cr_assert_lt(bit_of(&ep), SVC_ADDR_FILTER_WORDS * 64);
+		cr_assert_eq(bit_of(&ep) >= SVC_FILTER_IPV6, ep.family == SVC_FAMILY_IPV6);
 	}
 }
 
 Test(hash, filter_bits_of_a_service_range_spread)
 {
-	static unsigned char hit4[SVC_FILTER_WORDS * 64], hit6[SVC_FILTER_WORDS * 64];
+	static unsigned char hit4[SVC_ADDR_FILTER_WORDS * 64], hit6[SVC_ADDR_FILTER_WORDS * 64];
 	unsigned int i, n4 = 0, n6 = 0;
 
 	for (i = 0; i < 10000; i++) {
@@ -223,7 +228,7 @@ Test(lookup, full_tables_are_read_as_they_are_written)
 	for (i = 0; i < 2; i++) {
 		struct endpoint ep = endpoint_of(addrs[i], 0, IPPROTO_UDP);
 
-		n = i ? 100 : 250;
+		n = N_BUCKETS * (i ? SVC_BUCKET6_ENTRIES : SVC_BUCKET4_ENTRIES) * 7 / 8;
 		set_bit(probe->maps.addr_filter, bit_of(&ep));
 		for (port = 1; port <= n; port++) {
 			ep.port = be16_from_host((uint16_t)port);

@@ -38,19 +38,19 @@ static int adopt_info(void *arg, const void *key, const void *value)
 	return 0;
 }
 
-/* What the slot's lists are to its service port; after a cut-off sync slots may differ in them. */
-static void adopt_lists(struct shadow_port *port, const struct svc_service *service)
+/* What the frontend's lists are to its service port; after a cut-off sync frontends may differ. */
+static void adopt_lists(struct shadow_port *port, const struct svc_service *service, uint64_t list)
 {
 	bool is_local = service->flags & SVC_F_POLICY_LOCAL;
 
 	port->lists[is_local ? LIST_LOCAL : LIST_CLUSTER] = service->policy_list;
 	if (service->type != SVC_TYPE_CLUSTER_IP)
-		port->lists[LIST_CLUSTER] = service->cluster_list;
+		port->lists[LIST_CLUSTER] = list & ~((uint64_t)SVC_LIST_F_AFFINITY << 48);
 	if (service->flags & SVC_F_SOURCE_RANGES)
 		port->has_ranges = true;
 }
 
-static int adopt_frontend(void *arg, const struct frontend_key *key, uint32_t slot)
+static int adopt_frontend(void *arg, const struct frontend_key *key, const struct svc_route *route)
 {
 	struct adoption *adoption = arg;
 	struct shadow *shadow = adoption->shadow;
@@ -59,26 +59,27 @@ static int adopt_frontend(void *arg, const struct frontend_key *key, uint32_t sl
 	struct shadow_port *owner = NULL;
 	int r;
 
-	if (!slot || slot >= shadow->maps->capacities[MAP_SERVICES])
+	if (!route->slot || route->slot >= shadow->maps->capacities[MAP_SERVICES])
 		return -EUCLEAN;
-	r = shadow_add_frontend(shadow, key, slot, &frontend);
+	r = shadow_add_frontend(shadow, key, route->slot, &frontend);
 	if (r < 0)
 		return r;
-	service = shadow_service(shadow, slot);
+	service = shadow_service(shadow, route->slot);
 	frontend->is_inserted = true;
+	frontend->list = route->list;
 	frontend->type = service->type;
 	publish_filter_adopt(shadow, key);
 	if (service->service_id < adoption->n_ids)
 		owner = adoption->by_id[service->service_id];
 	if (owner) {
 		shadow_give_frontend(shadow, frontend, owner);
-		adopt_lists(owner, service);
+		adopt_lists(owner, service, route->list);
 	}
 	if (service->service_id && service->family != key->family)
 		return -EUCLEAN;
 	r = blocks_adopt(shadow, service, service->policy_list);
 	if (!r)
-		r = blocks_adopt(shadow, service, service->cluster_list);
+		r = blocks_adopt(shadow, service, route->list);
 	return r;
 }
 
@@ -100,7 +101,7 @@ static int adopt_range(void *arg, const void *key, const void *value)
 	if (!grown)
 		return -ENOMEM;
 	port->ranges = grown;
-	convert_key_range(&range, port->info.family, &grown[port->n_ranges++]);
+	convert_key_range(&range, port->family, &grown[port->n_ranges++]);
 	return 0;
 }
 
@@ -157,13 +158,11 @@ int adopt_read(struct shadow *shadow)
 		return -ENOMEM;
 	r = maps_for_each(shadow->maps, MAP_SERVICE_INFO, adopt_info, &adoption);
 	if (!r)
-		r = frontend_table_walk(ADDR_IPV4, shadow->maps->frontends4,
-					shadow->maps->capacities[MAP_FRONTENDS4], adopt_frontend,
-					&adoption);
+		r = frontend_table_walk(ADDR_IPV4, &shadow->maps->windows[MAP_FRONTENDS4],
+					adopt_frontend, &adoption);
 	if (!r)
-		r = frontend_table_walk(ADDR_IPV6, shadow->maps->frontends6,
-					shadow->maps->capacities[MAP_FRONTENDS6], adopt_frontend,
-					&adoption);
+		r = frontend_table_walk(ADDR_IPV6, &shadow->maps->windows[MAP_FRONTENDS6],
+					adopt_frontend, &adoption);
 	for (i = 0; !r && i < ARRAY_SIZE(steps); i++)
 		r = maps_for_each(shadow->maps, steps[i].map, steps[i].fn, &adoption);
 	return r;

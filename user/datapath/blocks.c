@@ -35,18 +35,17 @@ static struct shadow_block *find_block(const struct shadow *shadow, uint8_t fami
 
 static uint64_t *id_at(const struct shadow *shadow, uint8_t family, uint32_t index)
 {
-	return (family == SVC_FAMILY_IPV4 ? shadow->maps->backend_ids4
-					  : shadow->maps->backend_ids6) +
-	       index;
+	return maps_at(shadow->maps,
+		       family == SVC_FAMILY_IPV4 ? MAP_BACKEND_IDS4 : MAP_BACKEND_IDS6, index);
 }
 
 static void read_entry(const struct shadow *shadow, uint8_t family, uint32_t index,
 		       struct backend *ret_backend)
 {
 	if (family == SVC_FAMILY_IPV4)
-		convert_entry4(&shadow->maps->backends4[index], ret_backend);
+		convert_entry4(maps_at(shadow->maps, MAP_BACKENDS4, index), ret_backend);
 	else
-		convert_entry6(&shadow->maps->backends6[index], ret_backend);
+		convert_entry6(maps_at(shadow->maps, MAP_BACKENDS6, index), ret_backend);
 }
 
 static void write_entry(const struct shadow *shadow, uint8_t family, uint32_t index,
@@ -54,9 +53,9 @@ static void write_entry(const struct shadow *shadow, uint8_t family, uint32_t in
 {
 	*id_at(shadow, family, index) = image->id;
 	if (family == SVC_FAMILY_IPV4)
-		convert_backend4(image->backend, &shadow->maps->backends4[index]);
+		convert_backend4(image->backend, maps_at(shadow->maps, MAP_BACKENDS4, index));
 	else
-		convert_backend6(image->backend, &shadow->maps->backends6[index]);
+		convert_backend6(image->backend, maps_at(shadow->maps, MAP_BACKENDS6, index));
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -96,7 +95,7 @@ static bool find_image(const struct shadow *shadow, uint8_t protocol,
 	for (i = 0; i < list->n_backends; i++) {
 		convert_backend_key(&list->backends[i], protocol, &key);
 		image[i].backend = &list->backends[i];
-		image[i].id = ids_find(shadow->backend_ids, &key);
+		image[i].id = ids_find(shadow_backend_ids(shadow, &key), &key);
 		if (!image[i].id)
 			return false;
 	}
@@ -112,7 +111,7 @@ static void put_ids(struct shadow *shadow, uint8_t protocol, const struct backen
 
 	for (i = 0; i < n; i++) {
 		convert_backend_key(&list->backends[i], protocol, &key);
-		ids_put(shadow->backend_ids, &key);
+		ids_put(shadow_backend_ids(shadow, &key), &key);
 	}
 }
 
@@ -127,7 +126,7 @@ static int get_image(struct shadow *shadow, uint8_t protocol, const struct backe
 	for (i = 0; i < list->n_backends; i++) {
 		convert_backend_key(&list->backends[i], protocol, &key);
 		image[i].backend = &list->backends[i];
-		r = ids_get(shadow->backend_ids, &key, &image[i].id);
+		r = ids_get(shadow_backend_ids(shadow, &key), &key, &image[i].id);
 		if (r < 0) {
 			put_ids(shadow, protocol, list, i);
 			return r;
@@ -233,11 +232,11 @@ static int adopt_ids(struct shadow *shadow, const struct shadow_block *block)
 		read_entry(shadow, family, base + i, &entry);
 		convert_backend_key(&entry, block->protocol, &key);
 		id = (uint32_t)*id_at(shadow, family, base + i);
-		found = ids_find(shadow->backend_ids, &key);
+		found = ids_find(shadow_backend_ids(shadow, &key), &key);
 		if (found && found != id)
 			return -EUCLEAN;
-		r = found ? ids_get(shadow->backend_ids, &key, &found)
-			  : ids_adopt(shadow->backend_ids, &key, id);
+		r = found ? ids_get(shadow_backend_ids(shadow, &key), &key, &found)
+			  : ids_adopt(shadow_backend_ids(shadow, &key), &key, id);
 		if (r < 0)
 			return r == -EEXIST ? -EUCLEAN : r;
 	}
@@ -297,7 +296,7 @@ void blocks_free(struct shadow *shadow, struct shadow_block *block)
 	for (i = 0; i < block->count; i++) {
 		read_entry(shadow, block_family(block), base + i, &entry);
 		convert_backend_key(&entry, block->protocol, &key);
-		ids_put(shadow->backend_ids, &key);
+		ids_put(shadow_backend_ids(shadow, &key), &key);
 	}
 	drop_block(shadow, block);
 }

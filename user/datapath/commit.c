@@ -3,12 +3,13 @@
  * A commit writes what is staged in an order in which readers see the old Service or the new one:
  *
  *	names, source ranges, blocks	nobody looks there yet
- *	slots' words			new slots are whole before a frontend leads to them
+ *	slots' words, then routes	new slots are whole before a frontend leads to them
  *	filter bits, new frontends
  *	dead frontends, filter bits
  *	one grace period for all	then blocks, slots and ids are free again
  */
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -47,8 +48,9 @@ static void end_sync(struct datapath *datapath, uint64_t start_ns)
 {
 	struct svc_meta *meta = datapath->maps.meta;
 
-	meta->next_service_id = ids_next(datapath->shadow.service_ids);
-	meta->next_backend_id = ids_next(datapath->shadow.backend_ids);
+	meta->next_service_id = datapath->shadow.next_service_id;
+	meta->next_backend_id4 = ids_next(datapath->shadow.backend_ids[0]);
+	meta->next_backend_id6 = ids_next(datapath->shadow.backend_ids[1]);
 	meta->last_sync_ns = clock_ns(CLOCK_REALTIME);
 	meta->last_sync_duration_ns = clock_ns(CLOCK_MONOTONIC) - start_ns;
 	__atomic_store_n(&meta->sync_count, meta->sync_count + 1, __ATOMIC_RELEASE);
@@ -72,12 +74,14 @@ static int settle(struct datapath *datapath)
 static int stage_leftovers(struct datapath *datapath)
 {
 	struct shadow_port *port, *next;
+	struct svc_service_info info;
 	int r;
 
 	HASH_ITER(hh, datapath->shadow.ports, port, next) {
-		if (port->is_wanted || port->is_dead || stage_find(&datapath->stage, &port->info))
+		shadow_port_info(port, &info);
+		if (port->is_wanted || port->is_dead || stage_find(&datapath->stage, &info))
 			continue;
-		r = stage_put(&datapath->stage, &port->info, NULL);
+		r = stage_put(&datapath->stage, &info, NULL);
 		if (r < 0)
 			return r;
 	}
@@ -127,7 +131,7 @@ static void trim_ranges(struct shadow *shadow, const struct staged *staged)
 static int publish_port(struct datapath *datapath, struct staged *staged)
 {
 	struct shadow *shadow = &datapath->shadow;
-	const struct shadow_frontend *frontend;
+	struct shadow_frontend *frontend;
 	int i;
 
 	for (frontend = staged->target->frontends; frontend; frontend = frontend->next)
@@ -174,9 +178,8 @@ static int insert_frontends(struct datapath *datapath, struct staged *staged)
 		keep_first(&first, insert_frontend(datapath, frontend));
 	}
 	if (first < 0) {
-		snprintf(staged->problem, sizeof(staged->problem),
-			 "no room in the frontend table: %s; raise --max-services",
-			 strerror(-first));
+		stage_say(staged, "no room in the frontend table: %s; raise --max-services",
+			  strerror(-first));
 		staged->is_failed = true;
 	}
 	return first;
@@ -296,5 +299,8 @@ int datapath_commit(struct datapath *datapath, bool is_complete)
 		r = write_staged(datapath, is_complete);
 	end_sync(datapath, start_ns);
 	datapath->n_written = datapath->maps.n_written - n_before;
+	/* The first list is in: what reading and writing it took goes back to the kernel. */
+	if (is_complete)
+		malloc_trim(0);
 	return r;
 }

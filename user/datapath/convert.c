@@ -64,11 +64,6 @@ void convert_frontend4(const struct svc_frontend4 *key, struct frontend_key *ret
 	ret_key->key.scope = key->scope;
 }
 
-void convert_frontend6(const struct svc_frontend6 *key, struct frontend_key *ret_key)
-{
-	*ret_key = (struct frontend_key){.key = *key, .family = SVC_FAMILY_IPV6};
-}
-
 void convert_to_frontend4(const struct frontend_key *key, struct svc_frontend4 *ret_key)
 {
 	*ret_key = (struct svc_frontend4){

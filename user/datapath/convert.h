@@ -18,14 +18,17 @@ struct frontend_key {
 
 /**
  * struct backend_key - what makes a backend's stable id; comparable as bytes.
- * @addr: as struct addr.bytes.
+ * @addr: as struct addr.bytes; IPv4 keys end after its first four.
  */
 struct backend_key {
-	uint8_t addr[16];
 	__be16 port;
 	uint8_t protocol;
 	uint8_t family;
+	uint8_t addr[16];
 };
+
+#define BACKEND_KEY4_BYTES 8
+#define BACKEND_KEY6_BYTES sizeof(struct backend_key)
 
 /** convert_info() - Return: 0; -ENAMETOOLONG when a name does not fit. */
 int convert_info(const struct service_port_key *key, struct svc_service_info *ret_info);
@@ -39,9 +42,6 @@ void convert_frontend(const struct service_port_key *port, const struct frontend
 
 /** convert_frontend4() - a key of frontends4 as frontend_key. */
 void convert_frontend4(const struct svc_frontend4 *key, struct frontend_key *ret_key);
-
-/** convert_frontend6() - a key of frontends6 as frontend_key. */
-void convert_frontend6(const struct svc_frontend6 *key, struct frontend_key *ret_key);
 
 /** convert_to_frontend4() - the key of frontends4; @key is of IPv4. */
 void convert_to_frontend4(const struct frontend_key *key, struct svc_frontend4 *ret_key);

@@ -359,7 +359,7 @@ void datapath_for_each_problem(const struct datapath *datapath,
 	if (datapath->note[0])
 		fn(arg, "capacity", datapath->note);
 	for (staged = datapath->stage.table; staged; staged = staged->hh.next) {
-		if (!staged->problem[0])
+		if (!staged->problem)
 			continue;
 		snprintf(service, sizeof(service), "%s/%s", staged->info.namespace,
 			 staged->info.name);

@@ -116,6 +116,20 @@ int extents_alloc(struct extents *extents, uint32_t count, uint32_t *ret_base)
 	return -ENOSPC;
 }
 
+int extents_alloc_from(struct extents *extents, uint32_t from, uint32_t *ret_index)
+{
+	uint32_t index = find_next(extents, from, extents->size, false);
+
+	if (index >= extents->size)
+		index = find_next(extents, 0, extents->size, false);
+	if (index >= extents->size)
+		return -ENOSPC;
+	mark(extents, index, 1, true);
+	extents->n_free--;
+	*ret_index = index;
+	return 0;
+}
+
 void extents_release(struct extents *extents, uint32_t base, uint32_t count)
 {
 	mark(extents, base, count, false);

@@ -35,6 +35,13 @@ int extents_adopt(struct extents *extents, uint32_t base, uint32_t count);
  */
 int extents_alloc(struct extents *extents, uint32_t count, uint32_t *ret_base);
 
+/**
+ * extents_alloc_from() - mark the first free entry at or behind @from, else the first of all.
+ * @from: may lie beyond the end.
+ * Return: 0; -ENOSPC.
+ */
+int extents_alloc_from(struct extents *extents, uint32_t from, uint32_t *ret_index);
+
 /** extents_release() - the @count entries from @base, all of them used, are free again. */
 void extents_release(struct extents *extents, uint32_t base, uint32_t count);
 

@@ -11,6 +11,7 @@
 
 /**
  * struct frontend_table - a table and what its readers need not know.
+ * @buckets: borrowed; a pointer into it is used up before the next one is taken.
  * @n_entries: of a bucket.
  * @resting: one byte an entry: cleared, but a reader may still be looking at it.
  * @has_resting: some entry is.
@@ -22,10 +23,7 @@ struct frontend_table {
 	uint64_t seed;
 	uint32_t count;
 	bool has_resting;
-	union {
-		struct svc_bucket4 *buckets4;
-		struct svc_bucket6 *buckets6;
-	};
+	struct map_window *buckets;
 	bool *resting;
 };
 
@@ -40,7 +38,17 @@ struct place {
 	uint32_t entry;
 };
 
-/* The eight functions below are all that knows how the two families' buckets differ. */
+static struct svc_bucket4 *bucket4_at(const struct frontend_table *table, uint32_t bucket)
+{
+	return map_window_at(table->buckets, bucket);
+}
+
+static struct svc_bucket6 *bucket6_at(const struct frontend_table *table, uint32_t bucket)
+{
+	return map_window_at(table->buckets, bucket);
+}
+
+/* The functions up to resting_of() are all that knows how the two families' buckets differ. */
 
 static uint64_t word4(const struct frontend_key *key)
 {
@@ -72,40 +80,59 @@ static uint32_t home_of(const struct frontend_table *table, const struct fronten
 static bool is_free(const struct frontend_table *table, struct place place)
 {
 	if (table->family == ADDR_IPV4)
-		return !table->buckets4[place.bucket].keys[place.entry];
-	return !table->buckets6[place.bucket].tails[place.entry];
+		return !bucket4_at(table, place.bucket)->keys[place.entry];
+	return !bucket6_at(table, place.bucket)->tails[place.entry];
 }
 
 static void read_key(const struct frontend_table *table, struct place place,
 		     struct frontend_key *ret_key)
 {
 	struct frontend_key key = {.family = table->family};
-	const struct svc_bucket6 *bucket6 = &table->buckets6[place.bucket];
+	const struct svc_bucket6 *bucket6;
 	struct svc_frontend4 frontend;
 
 	if (table->family == ADDR_IPV4) {
-		memcpy(&frontend, &table->buckets4[place.bucket].keys[place.entry],
+		memcpy(&frontend, &bucket4_at(table, place.bucket)->keys[place.entry],
 		       sizeof(frontend));
 		convert_frontend4(&frontend, ret_key);
 		return;
 	}
+	bucket6 = bucket6_at(table, place.bucket);
 	memcpy(key.key.addr, bucket6->addrs[place.entry], sizeof(key.key.addr));
 	memcpy(&key.key.port, &bucket6->tails[place.entry], sizeof(uint32_t));
 	*ret_key = key;
 }
 
-static uint32_t *slot_of(const struct frontend_table *table, struct place place)
+static struct svc_route *route_of(const struct frontend_table *table, struct place place)
 {
 	if (table->family == ADDR_IPV4)
-		return &table->buckets4[place.bucket].slots[place.entry];
-	return &table->buckets6[place.bucket].slots[place.entry];
+		return &bucket4_at(table, place.bucket)->routes[place.entry];
+	return &bucket6_at(table, place.bucket)->routes[place.entry];
+}
+
+/* write_route() - the list last: it is what sends a connect to the backends of another Service. */
+static void write_route(struct svc_route *route, const struct svc_route *wanted)
+{
+	__atomic_store_n(&route->slot, wanted->slot, __ATOMIC_RELAXED);
+	__atomic_store_n(&route->service_id, wanted->service_id, __ATOMIC_RELAXED);
+	__atomic_store_n(&route->list, wanted->list, __ATOMIC_RELEASE);
+}
+
+/* read_route() - a copy, word by word as programs read it. */
+static struct svc_route read_route(const struct svc_route *route)
+{
+	return (struct svc_route){
+		.list = __atomic_load_n(&route->list, __ATOMIC_ACQUIRE),
+		.slot = __atomic_load_n(&route->slot, __ATOMIC_RELAXED),
+		.service_id = __atomic_load_n(&route->service_id, __ATOMIC_RELAXED),
+	};
 }
 
 static uint32_t *overflow_of(const struct frontend_table *table, uint32_t bucket)
 {
 	if (table->family == ADDR_IPV4)
-		return &table->buckets4[bucket].n_overflow;
-	return &table->buckets6[bucket].n_overflow;
+		return &bucket4_at(table, bucket)->n_overflow;
+	return &bucket6_at(table, bucket)->n_overflow;
 }
 
 /* publish() - show readers the entry, all of which is written; @key NULL clears it. */
@@ -113,12 +140,12 @@ static void publish(const struct frontend_table *table, struct place place,
 		    const struct frontend_key *key)
 {
 	if (table->family == ADDR_IPV4) {
-		__atomic_store_n(&table->buckets4[place.bucket].keys[place.entry],
+		__atomic_store_n(&bucket4_at(table, place.bucket)->keys[place.entry],
 				 key ? word4(key) : 0, __ATOMIC_RELEASE);
 		return;
 	}
 
-	struct svc_bucket6 *bucket = &table->buckets6[place.bucket];
+	struct svc_bucket6 *bucket = bucket6_at(table, place.bucket);
 
 	if (key)
 		memcpy(bucket->addrs[place.entry], key->key.addr, sizeof(key->key.addr));
@@ -219,19 +246,16 @@ static int adopt(struct frontend_table *table)
 	return 0;
 }
 
-static struct frontend_table view_of(uint8_t family, void *buckets, uint32_t n_buckets)
+static struct frontend_table view_of(uint8_t family, struct map_window *buckets)
 {
-	struct frontend_table table = {.family = family, .mask = n_buckets - 1};
+	struct frontend_table table = {.family = family, .buckets = buckets};
 
+	table.mask = (uint32_t)(buckets->size_bytes / buckets->stride_bytes) - 1;
 	table.n_entries = family == ADDR_IPV4 ? SVC_BUCKET4_ENTRIES : SVC_BUCKET6_ENTRIES;
-	if (family == ADDR_IPV4)
-		table.buckets4 = buckets;
-	else
-		table.buckets6 = buckets;
 	return table;
 }
 
-int frontend_table_new(uint8_t family, void *buckets, uint32_t n_buckets, uint64_t seed,
+int frontend_table_new(uint8_t family, struct map_window *buckets, uint64_t seed,
 		       struct frontend_table **ret)
 {
 	_cleanup_(cleanup_frontend_table) struct frontend_table *table = calloc(1, sizeof(*table));
@@ -239,9 +263,10 @@ int frontend_table_new(uint8_t family, void *buckets, uint32_t n_buckets, uint64
 
 	if (!table)
 		return -ENOMEM;
-	*table = view_of(family, buckets, n_buckets);
+	*table = view_of(family, buckets);
 	table->seed = seed;
-	table->resting = calloc((size_t)n_buckets * table->n_entries, sizeof(*table->resting));
+	table->resting =
+		calloc(((size_t)table->mask + 1) * table->n_entries, sizeof(*table->resting));
 	if (!table->resting)
 		return -ENOMEM;
 	r = adopt(table);
@@ -259,18 +284,19 @@ void frontend_table_free(struct frontend_table *table)
 	free(table);
 }
 
-int frontend_table_put(struct frontend_table *table, const struct frontend_key *key, uint32_t slot)
+int frontend_table_put(struct frontend_table *table, const struct frontend_key *key,
+		       const struct svc_route *route)
 {
 	struct place place;
 
 	if (find_place(table, key, &place)) {
-		__atomic_store_n(slot_of(table, place), slot, __ATOMIC_RELEASE);
+		write_route(route_of(table, place), route);
 		return 0;
 	}
 	if (!find_room(table, key, &place))
 		return -ENOSPC;
 	add_overflow(table, home_of(table, key), place.bucket, 1);
-	__atomic_store_n(slot_of(table, place), slot, __ATOMIC_RELAXED);
+	write_route(route_of(table, place), route);
 	publish(table, place, key);
 	table->count++;
 	return 0;
@@ -298,11 +324,13 @@ void frontend_table_settle(struct frontend_table *table)
 	table->has_resting = false;
 }
 
-uint32_t frontend_table_find(const struct frontend_table *table, const struct frontend_key *key)
+struct svc_route frontend_table_find(const struct frontend_table *table,
+				     const struct frontend_key *key)
 {
 	struct place place;
 
-	return find_place(table, key, &place) ? *slot_of(table, place) : 0;
+	return find_place(table, key, &place) ? read_route(route_of(table, place))
+					      : (struct svc_route){};
 }
 
 uint32_t frontend_table_count(const struct frontend_table *table)
@@ -310,12 +338,14 @@ uint32_t frontend_table_count(const struct frontend_table *table)
 	return table->count;
 }
 
-int frontend_table_walk(uint8_t family, const void *buckets, uint32_t n_buckets,
-			int (*fn)(void *arg, const struct frontend_key *key, uint32_t slot),
+int frontend_table_walk(uint8_t family, struct map_window *buckets,
+			int (*fn)(void *arg, const struct frontend_key *key,
+				  const struct svc_route *route),
 			void *arg)
 {
-	const struct frontend_table table = view_of(family, (void *)(uintptr_t)buckets, n_buckets);
+	const struct frontend_table table = view_of(family, buckets);
 	struct frontend_key key;
+	struct svc_route route;
 	struct place place;
 	int r;
 
@@ -324,7 +354,8 @@ int frontend_table_walk(uint8_t family, const void *buckets, uint32_t n_buckets,
 			if (is_free(&table, place))
 				continue;
 			read_key(&table, place, &key);
-			r = fn(arg, &key, *slot_of(&table, place));
+			route = read_route(route_of(&table, place));
+			r = fn(arg, &key, &route);
 			if (r < 0)
 				return r;
 		}

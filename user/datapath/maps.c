@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -14,6 +15,9 @@
 
 #define PATH_BYTES 4352
 
+/* PART_BYTES - of a larger array the agent maps so much at a time. */
+#define PART_BYTES ((size_t)64 * 1024)
+
 /* Rows that differ in name and value only. */
 #define MAPPED_ARRAY(value_size)                                                                   \
 	.type = BPF_MAP_TYPE_ARRAY, .key_size_bytes = sizeof(uint32_t),                            \
@@ -22,12 +26,11 @@
 	.type = (map_type), .key_size_bytes = sizeof(key), .value_size_bytes = (value_size)
 
 static const struct map_spec specs[N_MAPS] = {
-	/* Each frontend has a slot in services: at most 20 % of frontends4 and 50 % of frontends6.
-	 */
+	/* Each frontend has a slot in services: at most half of the entries of either table. */
 	[MAP_FRONTENDS4] = {"frontends4", MAPPED_ARRAY(sizeof(struct svc_bucket4)),
 			    .per_service = 1, .is_power_of_two = true},
 	[MAP_FRONTENDS6] = {"frontends6", MAPPED_ARRAY(sizeof(struct svc_bucket6)),
-			    .per_service = 1, .is_power_of_two = true},
+			    .per_service = 2, .is_power_of_two = true},
 	[MAP_SERVICES] = {"services", MAPPED_ARRAY(sizeof(struct svc_service)), .per_service = 1},
 	[MAP_BACKENDS4] = {"backends4", MAPPED_ARRAY(sizeof(struct svc_backend4)),
 			   .per_backend = 1},
@@ -42,6 +45,8 @@ static const struct map_spec specs[N_MAPS] = {
 	[MAP_REV_OWNERS] = {"rev_owners", MAPPED_ARRAY(sizeof(uint64_t)), .fixed = SVC_REV_SLOTS},
 	[MAP_REV_SLOTS] = {"rev_slots", MAPPED_ARRAY(sizeof(struct svc_rev)),
 			   .fixed = SVC_REV_SLOTS},
+	[MAP_REV_STATE] = {"rev_state", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t),
+			   sizeof(struct svc_rev_state), .fixed = 1},
 	[MAP_REV_MORE] = {"rev_more",
 			  HASH_OF(BPF_MAP_TYPE_LRU_HASH, struct svc_rev_key,
 				  sizeof(struct svc_rev_value)),
@@ -52,9 +57,9 @@ static const struct map_spec specs[N_MAPS] = {
 	[MAP_NODE_ADDRS] = {"node_addrs", HASH_OF(BPF_MAP_TYPE_HASH, struct svc_node_addr, 4),
 			    .fixed = 4096},
 	[MAP_ADDR_FILTER] = {"addr_filter", MAPPED_ARRAY(sizeof(uint64_t)),
-			     .fixed = SVC_FILTER_WORDS},
+			     .fixed = SVC_ADDR_FILTER_WORDS},
 	[MAP_NODEPORT_FILTER] = {"nodeport_filter", MAPPED_ARRAY(sizeof(uint64_t)),
-				 .fixed = SVC_FILTER_WORDS},
+				 .fixed = SVC_PORT_FILTER_WORDS},
 	[MAP_COUNTERS] = {"counters", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t), sizeof(uint64_t),
 			  .fixed = SVC_N_COUNTERS},
 	[MAP_SERVICE_INFO] = {"service_info",
@@ -97,49 +102,46 @@ void maps_init(struct maps *maps)
 		maps->fds[id] = -1;
 }
 
-static size_t area_size_bytes(const struct maps *maps, int id)
-{
-	size_t stride = (specs[id].value_size_bytes + 7u) & ~(size_t)7;
-
-	return stride * maps->capacities[id];
-}
-
 void maps_close(struct maps *maps)
 {
 	int id;
 
 	for (id = 0; id < N_MAPS; id++) {
-		if (maps->areas[id])
-			munmap(maps->areas[id], area_size_bytes(maps, id));
+		if (maps->windows)
+			map_window_close(&maps->windows[id]);
 		cleanup_close(&maps->fds[id]);
 	}
+	free(maps->windows);
 	maps_init(maps);
 }
 
-static int map_areas(struct maps *maps, int protection)
+/* Small arrays are always there, for what is read and written without an index. */
+static size_t part_bytes_of(const struct maps *maps, int id, bool is_whole)
 {
-	void *area;
-	int id;
+	if (is_whole || (size_t)specs[id].value_size_bytes * maps->capacities[id] <= PART_BYTES)
+		return 0;
+	return PART_BYTES;
+}
 
+static int map_areas(struct maps *maps, int protection, bool is_whole)
+{
+	int id, r;
+
+	maps->windows = calloc(N_MAPS, sizeof(*maps->windows));
+	if (!maps->windows)
+		return -ENOMEM;
 	for (id = 0; id < N_MAPS; id++) {
 		if (!(specs[id].flags & BPF_F_MMAPABLE) || maps->fds[id] < 0)
 			continue;
-		area = mmap(NULL, area_size_bytes(maps, id), protection, MAP_SHARED, maps->fds[id],
-			    0);
-		if (area == MAP_FAILED)
-			return -errno;
-		maps->areas[id] = area;
+		r = map_window_open(maps->fds[id], protection, specs[id].value_size_bytes,
+				    maps->capacities[id], part_bytes_of(maps, id, is_whole),
+				    &maps->windows[id]);
+		if (r < 0)
+			return r;
 	}
-	maps->frontends4 = maps->areas[MAP_FRONTENDS4];
-	maps->frontends6 = maps->areas[MAP_FRONTENDS6];
-	maps->services = maps->areas[MAP_SERVICES];
-	maps->backends4 = maps->areas[MAP_BACKENDS4];
-	maps->backends6 = maps->areas[MAP_BACKENDS6];
-	maps->backend_ids4 = maps->areas[MAP_BACKEND_IDS4];
-	maps->backend_ids6 = maps->areas[MAP_BACKEND_IDS6];
-	maps->addr_filter = maps->areas[MAP_ADDR_FILTER];
-	maps->nodeport_filter = maps->areas[MAP_NODEPORT_FILTER];
-	maps->meta = maps->areas[MAP_META];
+	maps->addr_filter = maps_at(maps, MAP_ADDR_FILTER, 0);
+	maps->nodeport_filter = maps_at(maps, MAP_NODEPORT_FILTER, 0);
+	maps->meta = maps_at(maps, MAP_META, 0);
 	return 0;
 }
 
@@ -219,7 +221,7 @@ int maps_open(struct maps *maps, const char *dir, uint32_t max_services, uint32_
 		if (r < 0)
 			return r;
 	}
-	r = map_areas(maps, PROT_READ | PROT_WRITE);
+	r = map_areas(maps, PROT_READ | PROT_WRITE, false);
 	if (r < 0)
 		return error_set(ret_error, r, "cannot map the arrays: %s", strerror(-r));
 	return 0;
@@ -240,7 +242,7 @@ int maps_open_readonly(struct maps *maps, const char *dir, struct datapath_error
 					 "%s/%s is not there: no svcbpf has run with this pin dir",
 					 dir, specs[id].name);
 	}
-	r = map_areas(maps, PROT_READ);
+	r = map_areas(maps, PROT_READ, true);
 	if (r < 0)
 		return error_set(ret_error, r, "cannot map the arrays: %s", strerror(-r));
 	return 0;

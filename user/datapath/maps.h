@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "datapath/datapath.h"
+#include "datapath/map_window.h"
 #include "svcbpf/abi.h"
 
 enum map_id {
@@ -24,6 +25,7 @@ enum map_id {
 	MAP_AFFINITY,
 	MAP_REV_OWNERS,
 	MAP_REV_SLOTS,
+	MAP_REV_STATE,
 	MAP_REV_MORE,
 	MAP_REV_STORAGE,
 	MAP_NODE_ADDRS,
@@ -69,7 +71,8 @@ enum map_id maps_find(const char *name);
  * @fds: -1 when not there.
  * @capacities: max_entries as the kernel has it.
  * @is_pinned: adopted from a pin or pinned since.
- * @areas: mappings of the mmapable ones; the pointers behind are into them.
+ * @windows: of the mmapable ones, N_MAPS, owned; see maps_at().
+ * @addr_filter, @nodeport_filter, @meta: small ones, mapped whole.
  * @before_write, @before_write_arg: called before each step that changes a map, with 0 as the first
  *	step; NULL but in tests, which kill the process there.
  * @n_written: steps so far.
@@ -78,14 +81,7 @@ struct maps {
 	int fds[N_MAPS];
 	uint32_t capacities[N_MAPS];
 	bool is_pinned[N_MAPS];
-	void *areas[N_MAPS];
-	void *frontends4;
-	void *frontends6;
-	struct svc_service *services;
-	struct svc_backend4 *backends4;
-	struct svc_backend6 *backends6;
-	uint64_t *backend_ids4;
-	uint64_t *backend_ids6;
+	struct map_window *windows;
 	uint64_t *addr_filter;
 	uint64_t *nodeport_filter;
 	struct svc_meta *meta;
@@ -126,6 +122,17 @@ void maps_store(struct maps *maps, uint64_t *word, uint64_t value);
 
 /** maps_will_write() - tell that a step which changes a mapped array directly comes now. */
 void maps_will_write(struct maps *maps);
+
+/**
+ * maps_at() - entry @index of a mmapable array; below capacities[id].
+ *
+ * The agent maps parts of the large arrays: the pointer is valid until the next maps_at() of the
+ * same map. Maps opened by maps_open_readonly() are mapped whole.
+ */
+static inline void *maps_at(const struct maps *maps, enum map_id id, uint32_t index)
+{
+	return map_window_at(&maps->windows[id], index);
+}
 
 /** maps_load() - read a word of a mapped array with acquire order. */
 static inline uint64_t maps_load(const uint64_t *word)

@@ -2,8 +2,6 @@
 #include "datapath/plan.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,18 +9,8 @@
 #include "datapath/ranges.h"
 #include "util/cleanup.h"
 
-static int say(struct staged *staged, int r, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int say(struct staged *staged, int r, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(staged->problem, sizeof(staged->problem), format, args);
-	va_end(args);
-	return r;
-}
+/* say() - stage_say(), and the error @r for the caller to return. */
+#define say(staged, r, ...) (stage_say((staged), __VA_ARGS__), (r))
 
 static const char *is_or_are(size_t n)
 {
@@ -185,7 +173,7 @@ static int write_info(struct shadow *shadow, struct staged *staged)
 	int r = 0;
 
 	if (!target->has_info)
-		r = maps_insert(shadow->maps, MAP_SERVICE_INFO, &target->id, &target->info);
+		r = maps_insert(shadow->maps, MAP_SERVICE_INFO, &target->id, &staged->info);
 	if (r < 0)
 		return say(staged, r, "cannot write its names: %s", strerror(-r));
 	target->has_info = true;
@@ -314,7 +302,7 @@ static void plan_remove(struct shadow *shadow, struct staged *staged)
 
 int plan_port(struct shadow *shadow, struct staged *staged)
 {
-	staged->problem[0] = '\0';
+	stage_say_nothing(staged);
 	staged->target = NULL;
 	memset(staged->lists, 0, sizeof(staged->lists));
 	if (staged->port)

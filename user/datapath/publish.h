@@ -9,12 +9,13 @@
 #include "datapath/shadow.h"
 
 /**
- * publish_slot() - make the frontend's slot lead to these lists of @port, its owner.
+ * publish_slot() - make the frontend's slot, and its route when it is inserted, lead to these lists
+ * of @port, its owner.
  * @port: what is wanted.  @lists: words of blocks_write().
  *
- * Writes only words that differ; blocks that no slot leads to any more become garbage.
+ * Writes only words that differ; blocks that nothing leads to any more become garbage.
  */
-void publish_slot(struct shadow *shadow, const struct shadow_frontend *frontend,
+void publish_slot(struct shadow *shadow, struct shadow_frontend *frontend,
 		  const struct service_port *port, const uint64_t lists[N_LISTS]);
 
 /**

@@ -118,7 +118,8 @@ static int add_list(const struct maps *maps, struct entry *entry, int which, uin
 			 which == LIST_LOCAL ? &port->local : &port->cluster);
 }
 
-static int add_slot(const struct maps *maps, struct entry *entry, const struct svc_service *service)
+static int add_slot(const struct maps *maps, struct entry *entry, const struct svc_service *service,
+		    uint64_t list)
 {
 	bool is_local = service->flags & SVC_F_POLICY_LOCAL;
 	struct service_port *port = entry->port;
@@ -131,13 +132,13 @@ static int add_slot(const struct maps *maps, struct entry *entry, const struct s
 		port->is_internal_local = is_local;
 	else
 		port->is_external_local = is_local;
+	if (service->type == SVC_TYPE_CLUSTER_IP)
+		return add_list(maps, entry, is_local ? LIST_LOCAL : LIST_CLUSTER, list);
 	r = add_list(maps, entry, is_local ? LIST_LOCAL : LIST_CLUSTER, service->policy_list);
-	if (r < 0 || service->type == SVC_TYPE_CLUSTER_IP)
-		return r;
-	return add_list(maps, entry, LIST_CLUSTER, service->cluster_list);
+	return r < 0 ? r : add_list(maps, entry, LIST_CLUSTER, list);
 }
 
-static int read_frontend(void *arg, const struct frontend_key *key, uint32_t slot)
+static int read_frontend(void *arg, const struct frontend_key *key, const struct svc_route *route)
 {
 	struct picture *picture = arg;
 	struct frontend frontend, *grown;
@@ -145,7 +146,7 @@ static int read_frontend(void *arg, const struct frontend_key *key, uint32_t slo
 	struct entry *entry;
 	int r;
 
-	r = reader_slot(picture->maps, slot, &service);
+	r = reader_slot(picture->maps, route->slot, &service);
 	if (r < 0)
 		return r;
 	if (service.service_id >= picture->n_entries)
@@ -160,7 +161,7 @@ static int read_frontend(void *arg, const struct frontend_key *key, uint32_t slo
 		return -ENOMEM;
 	entry->port->frontends = grown;
 	grown[entry->port->n_frontends++] = frontend;
-	return add_slot(picture->maps, entry, &service);
+	return add_slot(picture->maps, entry, &service, route->list);
 }
 
 /* Ranges of a service port that has none in force are about to be deleted. */
@@ -249,11 +250,11 @@ static int read_maps(struct picture *picture)
 
 	r = maps_for_each(maps, MAP_SERVICE_INFO, read_info, picture);
 	if (!r)
-		r = frontend_table_walk(ADDR_IPV4, maps->frontends4,
-					maps->capacities[MAP_FRONTENDS4], read_frontend, picture);
+		r = frontend_table_walk(ADDR_IPV4, &maps->windows[MAP_FRONTENDS4], read_frontend,
+					picture);
 	if (!r)
-		r = frontend_table_walk(ADDR_IPV6, maps->frontends6,
-					maps->capacities[MAP_FRONTENDS6], read_frontend, picture);
+		r = frontend_table_walk(ADDR_IPV6, &maps->windows[MAP_FRONTENDS6], read_frontend,
+					picture);
 	if (!r)
 		r = maps_for_each(maps, MAP_SOURCE_RANGES, read_range, picture);
 	if (!r)

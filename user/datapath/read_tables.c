@@ -106,12 +106,11 @@ static uint64_t count_slots(const struct maps *maps)
 
 static uint64_t count_owners(const struct maps *maps)
 {
-	const uint64_t *owners = maps->areas[MAP_REV_OWNERS];
 	uint64_t n = 0;
 	uint32_t i;
 
 	for (i = 0; i < maps->capacities[MAP_REV_OWNERS]; i++)
-		n += maps_load(&owners[i]) != 0;
+		n += maps_load(maps_at(maps, MAP_REV_OWNERS, i)) != 0;
 	return n;
 }
 
@@ -120,10 +119,18 @@ static void extents_freep(struct extents **extents)
 	extents_free(*extents);
 }
 
-/* Backend entries in blocks that a slot leads to; blocks that several lead to count once. */
+static int adopt_route(void *arg, const struct frontend_key *key, const struct svc_route *route)
+{
+	(void)key;
+	extents_adopt(arg, svc_list_base(route->list), svc_list_count(route->list));
+	return 0;
+}
+
+/* Backend entries in blocks that something leads to; blocks that several lead to count once. */
 static int count_backends(const struct maps *maps, uint8_t family, uint64_t *ret_n)
 {
-	uint32_t size = maps->capacities[family == SVC_FAMILY_IPV4 ? MAP_BACKENDS4 : MAP_BACKENDS6];
+	bool is_ipv4 = family == SVC_FAMILY_IPV4;
+	uint32_t size = maps->capacities[is_ipv4 ? MAP_BACKENDS4 : MAP_BACKENDS6];
 	_cleanup_(extents_freep) struct extents *extents = NULL;
 	struct svc_service service;
 	uint32_t i;
@@ -137,25 +144,27 @@ static int count_backends(const struct maps *maps, uint8_t family, uint64_t *ret
 			continue;
 		extents_adopt(extents, svc_list_base(service.policy_list),
 			      svc_list_count(service.policy_list));
-		extents_adopt(extents, svc_list_base(service.cluster_list),
-			      svc_list_count(service.cluster_list));
 	}
+	r = frontend_table_walk(family, &maps->windows[is_ipv4 ? MAP_FRONTENDS4 : MAP_FRONTENDS6],
+				adopt_route, extents);
+	if (r < 0)
+		return r;
 	*ret_n = size - extents_n_free(extents);
 	return 0;
 }
 
-static int count_frontend(void *arg, const struct frontend_key *key, uint32_t slot)
+static int count_frontend(void *arg, const struct frontend_key *key, const struct svc_route *route)
 {
 	(void)key;
-	(void)slot;
+	(void)route;
 	++*(uint64_t *)arg;
 	return 0;
 }
 
 static int count_frontends(const struct maps *maps, enum map_id id, uint64_t *ret_n)
 {
-	return frontend_table_walk(id == MAP_FRONTENDS4 ? ADDR_IPV4 : ADDR_IPV6, maps->areas[id],
-				   maps->capacities[id], count_frontend, ret_n);
+	return frontend_table_walk(id == MAP_FRONTENDS4 ? ADDR_IPV4 : ADDR_IPV6, &maps->windows[id],
+				   count_frontend, ret_n);
 }
 
 /* Entries, not buckets. */

@@ -84,7 +84,7 @@ int reader_slot(const struct maps *maps, uint32_t slot, struct svc_service *ret_
 
 	if (!slot || slot >= maps->capacities[MAP_SERVICES])
 		return -EAGAIN;
-	words = (const uint64_t *)&maps->services[slot];
+	words = maps_at(maps, MAP_SERVICES, slot);
 	for (i = 0; i < ARRAY_SIZE(copy); i++)
 		copy[i] = maps_load(&words[i]);
 	memcpy(ret_service, copy, sizeof(*ret_service));
@@ -99,19 +99,17 @@ int reader_backend(const struct maps *maps, uint8_t family, uint32_t index,
 	if (index >= maps->capacities[is_ipv4 ? MAP_BACKENDS4 : MAP_BACKENDS6])
 		return -EAGAIN;
 	if (is_ipv4)
-		convert_entry4(&maps->backends4[index], ret_backend);
+		convert_entry4(maps_at(maps, MAP_BACKENDS4, index), ret_backend);
 	else
-		convert_entry6(&maps->backends6[index], ret_backend);
+		convert_entry6(maps_at(maps, MAP_BACKENDS6, index), ret_backend);
 	return 0;
 }
 
 uint32_t reader_backend_id(const struct maps *maps, uint8_t family, uint32_t index)
 {
-	bool is_ipv4 = family == SVC_FAMILY_IPV4;
+	enum map_id id = family == SVC_FAMILY_IPV4 ? MAP_BACKEND_IDS4 : MAP_BACKEND_IDS6;
 
-	if (index >= maps->capacities[is_ipv4 ? MAP_BACKEND_IDS4 : MAP_BACKEND_IDS6])
-		return 0;
-	return (uint32_t)maps_load(&(is_ipv4 ? maps->backend_ids4 : maps->backend_ids6)[index]);
+	return index < maps->capacities[id] ? (uint32_t)maps_load(maps_at(maps, id, index)) : 0;
 }
 
 /** struct link_walk - datapath_read_links() under way. */

@@ -43,7 +43,7 @@ int serving_update(struct datapath *datapath, struct shadow_port *port,
 	struct backend *copy = NULL;
 	int r = 0;
 
-	if (port->info.protocol != IPPROTO_UDP || backend_list_equal(&port->serving, serving))
+	if (port->protocol != IPPROTO_UDP || backend_list_equal(&port->serving, serving))
 		return 0;
 	if (datapath->is_complete && has_lost_one(&port->serving, serving))
 		r = sweep(datapath, port, serving);
@@ -67,7 +67,7 @@ int serving_complete(struct datapath *datapath)
 		return 0;
 	datapath->is_complete = true;
 	for (port = datapath->shadow.ports; port; port = port->hh.next) {
-		if (port->info.protocol != IPPROTO_UDP || !port->serving.n_backends)
+		if (port->protocol != IPPROTO_UDP || !port->serving.n_backends)
 			continue;
 		r = sweep(datapath, port, &port->serving);
 		if (r < 0)

@@ -9,8 +9,6 @@
 #include "util/cleanup.h"
 #include "utlist.h"
 
-#define FILTER_BITS (SVC_FILTER_WORDS * 64u)
-
 static uint32_t min_capacity(const struct maps *maps, enum map_id a, enum map_id b)
 {
 	return maps->capacities[a] < maps->capacities[b] ? maps->capacities[a]
@@ -21,15 +19,19 @@ static uint32_t min_capacity(const struct maps *maps, enum map_id a, enum map_id
 static int init_ids(struct shadow *shadow)
 {
 	const struct maps *maps = shadow->maps;
-	uint32_t n_backends = maps->capacities[MAP_BACKENDS4] + maps->capacities[MAP_BACKENDS6];
 	int r;
 
-	r = ids_new(maps->capacities[MAP_SERVICE_INFO], sizeof(struct svc_service_info),
-		    maps->meta->next_service_id, &shadow->service_ids);
-	if (r < 0)
-		return r;
-	return ids_new(n_backends * 2, sizeof(struct backend_key), maps->meta->next_backend_id,
-		       &shadow->backend_ids);
+	shadow->next_service_id = maps->meta->next_service_id;
+	r = extents_new(maps->capacities[MAP_SERVICE_INFO] + 1, &shadow->service_ids);
+	if (!r)
+		r = extents_adopt(shadow->service_ids, 0, 1); /* id 0 means none */
+	if (!r)
+		r = ids_new(maps->capacities[MAP_BACKENDS4] * 2, BACKEND_KEY4_BYTES,
+			    maps->meta->next_backend_id4, &shadow->backend_ids[0]);
+	if (!r)
+		r = ids_new(maps->capacities[MAP_BACKENDS6] * 2, BACKEND_KEY6_BYTES,
+			    maps->meta->next_backend_id6, &shadow->backend_ids[1]);
+	return r;
 }
 
 int shadow_init(struct shadow *shadow, struct maps *maps)
@@ -38,8 +40,8 @@ int shadow_init(struct shadow *shadow, struct maps *maps)
 
 	memset(shadow, 0, sizeof(*shadow));
 	shadow->maps = maps;
-	shadow->n_addr_refs = calloc(FILTER_BITS, sizeof(*shadow->n_addr_refs));
-	shadow->n_port_refs = calloc(FILTER_BITS, sizeof(*shadow->n_port_refs));
+	shadow->n_addr_refs = calloc(SVC_ADDR_FILTER_WORDS, 64 * sizeof(*shadow->n_addr_refs));
+	shadow->n_port_refs = calloc(SVC_PORT_FILTER_WORDS, 64 * sizeof(*shadow->n_port_refs));
 	if (!shadow->n_addr_refs || !shadow->n_port_refs)
 		return -ENOMEM;
 	r = init_ids(shadow);
@@ -54,13 +56,11 @@ int shadow_init(struct shadow *shadow, struct maps *maps)
 	if (!r)
 		r = extents_adopt(shadow->slots, 0, 1); /* slot 0 means none */
 	if (!r)
-		r = frontend_table_new(ADDR_IPV4, maps->frontends4,
-				       maps->capacities[MAP_FRONTENDS4], maps->meta->hash_seed,
-				       &shadow->tables[0]);
+		r = frontend_table_new(ADDR_IPV4, &maps->windows[MAP_FRONTENDS4],
+				       maps->meta->hash_seed, &shadow->tables[0]);
 	if (!r)
-		r = frontend_table_new(ADDR_IPV6, maps->frontends6,
-				       maps->capacities[MAP_FRONTENDS6], maps->meta->hash_seed,
-				       &shadow->tables[1]);
+		r = frontend_table_new(ADDR_IPV6, &maps->windows[MAP_FRONTENDS6],
+				       maps->meta->hash_seed, &shadow->tables[1]);
 	return r;
 }
 
@@ -99,8 +99,9 @@ void shadow_clear(struct shadow *shadow)
 		HASH_DEL(shadow->node_addrs, addr);
 		free(addr);
 	}
-	ids_free(shadow->service_ids);
-	ids_free(shadow->backend_ids);
+	extents_free(shadow->service_ids);
+	ids_free(shadow->backend_ids[0]);
+	ids_free(shadow->backend_ids[1]);
 	extents_free(shadow->slots);
 	extents_free(shadow->space[0]);
 	extents_free(shadow->space[1]);
@@ -112,25 +113,74 @@ void shadow_clear(struct shadow *shadow)
 	memset(shadow, 0, sizeof(*shadow));
 }
 
+/** struct port_key - struct svc_service_info without what pads its names. */
+struct port_key {
+	char bytes[sizeof(struct svc_service_info)];
+	size_t len_bytes;
+};
+
+static void pack_name(struct port_key *key, const char (*name)[64])
+{
+	size_t len_bytes = strnlen(*name, sizeof(*name) - 1);
+
+	memcpy(key->bytes + key->len_bytes, *name, len_bytes);
+	key->len_bytes += len_bytes;
+	key->bytes[key->len_bytes++] = '\0';
+}
+
+static struct port_key pack_key(const struct svc_service_info *info)
+{
+	struct port_key key = {.bytes = {(char)info->family, (char)info->protocol}, .len_bytes = 2};
+
+	pack_name(&key, &info->namespace);
+	pack_name(&key, &info->name);
+	pack_name(&key, &info->port_name);
+	return key;
+}
+
+/* Copies one of the names; returns what follows it in the key. */
+static const char *unpack_name(char (*ret)[64], const char *text)
+{
+	size_t size_bytes = strlen(text) + 1;
+
+	memcpy(*ret, text, size_bytes);
+	return text + size_bytes;
+}
+
+void shadow_port_info(const struct shadow_port *port, struct svc_service_info *ret_info)
+{
+	struct svc_service_info info = {.family = port->family, .protocol = port->protocol};
+	const char *text = port->key + 2;
+
+	text = unpack_name(&info.namespace, text);
+	text = unpack_name(&info.name, text);
+	unpack_name(&info.port_name, text);
+	*ret_info = info;
+}
+
 struct shadow_port *shadow_find_port(const struct shadow *shadow,
 				     const struct svc_service_info *info)
 {
+	struct port_key key = pack_key(info);
 	struct shadow_port *port;
 
-	HASH_FIND(hh, shadow->ports, info, sizeof(*info), port);
+	HASH_FIND(hh, shadow->ports, key.bytes, key.len_bytes, port);
 	return port;
 }
 
 static int add_port(struct shadow *shadow, const struct svc_service_info *info, uint32_t id,
 		    struct shadow_port **ret)
 {
-	struct shadow_port *port = calloc(1, sizeof(*port));
+	struct port_key key = pack_key(info);
+	struct shadow_port *port = calloc(1, sizeof(*port) + key.len_bytes);
 
 	if (!port)
 		return -ENOMEM;
-	port->info = *info;
+	port->family = info->family;
+	port->protocol = info->protocol;
 	port->id = id;
-	HASH_ADD(hh, shadow->ports, info, sizeof(port->info), port);
+	memcpy(port->key, key.bytes, key.len_bytes);
+	HASH_ADD_KEYPTR(hh, shadow->ports, port->key, key.len_bytes, port);
 	if (!TABLE_HAS(port)) {
 		free(port);
 		return -ENOMEM;
@@ -151,12 +201,14 @@ int shadow_get_port(struct shadow *shadow, const struct svc_service_info *info,
 		*ret = port;
 		return 0;
 	}
-	r = ids_get(shadow->service_ids, info, &id);
+	r = extents_alloc_from(shadow->service_ids, shadow->next_service_id, &id);
 	if (r < 0)
 		return r;
 	r = add_port(shadow, info, id, ret);
 	if (r < 0)
-		ids_put(shadow->service_ids, info);
+		extents_release(shadow->service_ids, id, 1);
+	else
+		shadow->next_service_id = id + 1;
 	return r;
 }
 
@@ -165,9 +217,8 @@ int shadow_adopt_port(struct shadow *shadow, const struct svc_service_info *info
 	struct shadow_port *port;
 	int r;
 
-	r = ids_adopt(shadow->service_ids, info, id);
-	if (r < 0)
-		return r == -EEXIST ? -EUCLEAN : r;
+	if (shadow_find_port(shadow, info) || extents_adopt(shadow->service_ids, id, 1) < 0)
+		return -EUCLEAN;
 	r = add_port(shadow, info, id, &port);
 	if (r < 0)
 		return r;
@@ -177,7 +228,7 @@ int shadow_adopt_port(struct shadow *shadow, const struct svc_service_info *info
 
 void shadow_drop_port(struct shadow *shadow, struct shadow_port *port)
 {
-	ids_put(shadow->service_ids, &port->info);
+	extents_release(shadow->service_ids, port->id, 1);
 	HASH_DEL(shadow->ports, port);
 	free_port(port);
 }
@@ -251,7 +302,7 @@ void shadow_kill_port(struct shadow *shadow, struct shadow_port *port)
 
 struct svc_service *shadow_service(const struct shadow *shadow, uint32_t slot)
 {
-	return &shadow->maps->services[slot];
+	return maps_at(shadow->maps, MAP_SERVICES, slot);
 }
 
 /* Doubles the ring; its entries move to the front. */

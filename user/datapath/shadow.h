@@ -28,11 +28,14 @@
 #define FAMILY_INDEX(family) ((family) == SVC_FAMILY_IPV6 ? 1 : 0)
 #define N_FAMILIES	     2
 
+#define FILTER_REFS_MANY UINT8_MAX
+
 struct shadow_port;
 
 /**
  * struct shadow_frontend - a frontend.
  * @slot: in services, its own.  @type: SVC_TYPE_*.
+ * @list: list word of its route, as the kernel has it or shall get it when it is inserted.
  * @is_inserted: the kernel's hash has it.  @is_kept: scratch of plan.c.
  * @owner: NULL: nobody wants it any more; then it is in struct shadow.orphans.
  */
@@ -42,6 +45,7 @@ struct shadow_frontend {
 	uint8_t type;
 	bool is_inserted;
 	bool is_kept;
+	uint64_t list;
 	struct shadow_port *owner;
 	struct shadow_frontend *prev;
 	struct shadow_frontend *next;
@@ -50,7 +54,7 @@ struct shadow_frontend {
 
 /**
  * struct shadow_port - a service port.
- * @info: its key.  @id: service id.
+ * @id: service id.
  * @is_wanted: was put since the start and not removed since.
  * @is_dead: everything of it is deleted; it waits for grace period @dead_seq, and lives again when
  *	it is put meanwhile.
@@ -59,10 +63,12 @@ struct shadow_frontend {
  * @frontends: doubly linked.
  * @ranges: what source_ranges has for @id, owned.  @has_ranges: they are in force.
  * @serving: serving endpoints of a UDP port as they were put last, owned.
+ * @key: packed struct svc_service_info; shadow_port_info() unpacks it.
  */
 struct shadow_port {
-	struct svc_service_info info;
 	uint32_t id;
+	uint8_t family;
+	uint8_t protocol;
 	bool is_wanted;
 	bool is_dead;
 	bool has_info;
@@ -74,12 +80,13 @@ struct shadow_port {
 	size_t n_ranges;
 	struct backend_list serving;
 	UT_hash_handle hh;
+	char key[];
 };
 
 /**
  * struct shadow_block - a block of backends.
  * @key: family in the high 32 bits, base in the low.
- * @n_refs: list words in slots that lead to it, and service ports planned to.
+ * @n_refs: list words in slots and routes that lead to it, and service ports planned to.
  */
 struct shadow_block {
 	uint64_t key;
@@ -127,8 +134,11 @@ struct shadow_garbage {
  * @maps: borrowed.
  * @seq: grace period that new garbage waits for.
  * @garbage: ring of @garbage_capacity, @n_garbage of them from @garbage_head on, in order of seq.
- * @n_addr_refs, @n_port_refs: users of each bit of addr_filter and nodeport_filter.
+ * @n_addr_refs, @n_port_refs: users of each bit of addr_filter and nodeport_filter;
+ *FILTER_REFS_MANY is never counted down: such a bit stays set until the next start, which only
+ *costs a look-up.
  * @tables: the kernel's frontend tables.
+ * @service_ids: which are used.  @next_service_id: where the search for a free one goes on.
  * @orphans: frontends to delete, doubly linked.
  */
 struct shadow {
@@ -139,13 +149,14 @@ struct shadow {
 	struct shadow_block *blocks;
 	struct shadow_health *health;
 	struct shadow_node_addr *node_addrs;
-	struct ids *service_ids;
-	struct ids *backend_ids;
+	struct extents *service_ids;
+	uint32_t next_service_id;
+	struct ids *backend_ids[N_FAMILIES];
 	struct extents *slots;
 	struct extents *space[N_FAMILIES];
 	struct frontend_table *tables[N_FAMILIES];
-	uint32_t *n_addr_refs;
-	uint32_t *n_port_refs;
+	uint8_t *n_addr_refs;
+	uint8_t *n_port_refs;
 	uint64_t seq;
 	struct shadow_garbage *garbage;
 	size_t garbage_head;
@@ -165,6 +176,9 @@ void shadow_clear(struct shadow *shadow);
 /** shadow_find_port() - NULL when there is none; a dead one is found too. */
 struct shadow_port *shadow_find_port(const struct shadow *shadow,
 				     const struct svc_service_info *info);
+
+/** shadow_port_info() - the names of a service port. */
+void shadow_port_info(const struct shadow_port *port, struct svc_service_info *ret_info);
 
 /**
  * shadow_get_port() - find or add the service port; a dead one lives again.
@@ -201,7 +215,14 @@ void shadow_drop_frontend(struct shadow *shadow, struct shadow_frontend *fronten
 /** shadow_kill_port() - everything of it is deleted: it is garbage, with its id and ranges. */
 void shadow_kill_port(struct shadow *shadow, struct shadow_port *port);
 
-/** shadow_service() - the slot's record in the mapped array. */
+/** shadow_backend_ids() - the set that holds @key. */
+static inline struct ids *shadow_backend_ids(const struct shadow *shadow,
+					     const struct backend_key *key)
+{
+	return shadow->backend_ids[FAMILY_INDEX(key->family)];
+}
+
+/** shadow_service() - the slot's record, valid until the next call (maps_at()). */
 struct svc_service *shadow_service(const struct shadow *shadow, uint32_t slot);
 
 /**

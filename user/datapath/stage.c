@@ -2,12 +2,32 @@
 #include "datapath/stage.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+
+void stage_say_nothing(struct staged *staged)
+{
+	free(staged->problem);
+	staged->problem = NULL;
+}
+
+void stage_say(struct staged *staged, const char *format, ...)
+{
+	va_list args;
+
+	stage_say_nothing(staged);
+	va_start(args, format);
+	if (vasprintf(&staged->problem, format, args) < 0)
+		staged->problem = NULL;
+	va_end(args);
+}
 
 void stage_drop(struct stage *stage, struct staged *staged)
 {
 	HASH_DEL(stage->table, staged);
 	service_port_free(staged->owned);
+	free(staged->problem);
 	free(staged);
 }
 
@@ -36,7 +56,7 @@ int stage_put(struct stage *stage, const struct svc_service_info *info,
 		service_port_free(staged->owned);
 		staged->owned = NULL;
 		staged->port = port;
-		staged->problem[0] = '\0';
+		stage_say_nothing(staged);
 		staged->is_failed = false;
 		return 0;
 	}

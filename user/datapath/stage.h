@@ -13,7 +13,7 @@
  * @info: its key.
  * @port: what is wanted, borrowed or @owned; NULL: it is removed.
  * @owned: a copy, when it was kept from an earlier commit.
- * @problem: why it could not be written; "" when nothing is known.
+ * @problem: why it could not be written, owned; NULL when nothing is known.
  * @is_failed: it could not be written by the commit under way, or by the last one.
  * @target: set by plan.c, with @lists, whose words hold one reference each: ready to publish.
  */
@@ -21,7 +21,7 @@ struct staged {
 	struct svc_service_info info;
 	const struct service_port *port;
 	struct service_port *owned;
-	char problem[192];
+	char *problem;
 	bool is_failed;
 	struct shadow_port *target;
 	uint64_t lists[N_LISTS];
@@ -45,6 +45,13 @@ int stage_put(struct stage *stage, const struct svc_service_info *info,
 
 /** stage_find() - NULL when nothing is staged for @info. */
 struct staged *stage_find(const struct stage *stage, const struct svc_service_info *info);
+
+/** stage_say() - remember why it could not be written; without memory for that nothing is known. */
+void stage_say(struct staged *staged, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/** stage_say_nothing() - forget that again. */
+void stage_say_nothing(struct staged *staged);
 
 /** stage_drop() - forget one. */
 void stage_drop(struct stage *stage, struct staged *staged);

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "svcbpf/counters.h"
 #include "util/capability.h"
@@ -73,6 +74,39 @@ static bool has_overflow(const struct sweeper *sweeper)
 	return false;
 }
 
+/**
+ * struct rev_view - the slots and their owners, mapped for one sweep; in whole, as this is another
+ * thread than the agent's.
+ */
+struct rev_view {
+	struct map_window owners;
+	struct map_window slots;
+};
+
+static void rev_view_close(struct rev_view *view)
+{
+	map_window_close(&view->owners);
+	map_window_close(&view->slots);
+}
+
+static int rev_view_open(const struct sweeper *sweeper, struct rev_view *view,
+			 struct stale_udp_maps *ret_maps)
+{
+	const int *fds = sweeper->maps->fds;
+	int r;
+
+	r = map_window_open(fds[MAP_REV_OWNERS], PROT_READ, sizeof(uint64_t), SVC_REV_SLOTS, 0,
+			    &view->owners);
+	if (!r)
+		r = map_window_open(fds[MAP_REV_SLOTS], PROT_READ, sizeof(struct svc_rev),
+				    SVC_REV_SLOTS, 0, &view->slots);
+	if (r < 0)
+		return r;
+	ret_maps->rev_owners = map_window_at(&view->owners, 0);
+	ret_maps->rev_slots = map_window_at(&view->slots, 0);
+	return 0;
+}
+
 static int sweep(struct sweeper *sweeper, const struct waiting *table, uint64_t seq,
 		 struct stale_udp_result *ret_result)
 {
@@ -82,18 +116,19 @@ static int sweep(struct sweeper *sweeper, const struct waiting *table, uint64_t 
 	};
 	_free_ struct stale_udp_service *services =
 		calloc(HASH_COUNT(table) + 1, sizeof(*services));
+	_cleanup_(rev_view_close) struct rev_view view = {};
 	const struct waiting *entry;
 	size_t n = 0;
+	int r;
 
 	if (!services)
 		return -ENOMEM;
 	for (entry = table; entry; entry = entry->hh.next)
 		services[n++] = entry->service;
-	if (sweeper->has_slots) {
-		maps.rev_owners = sweeper->maps->areas[MAP_REV_OWNERS];
-		maps.rev_slots = sweeper->maps->areas[MAP_REV_SLOTS];
-	}
 	grace_wait(sweeper->grace, seq);
+	r = sweeper->has_slots ? rev_view_open(sweeper, &view, &maps) : 0;
+	if (r < 0)
+		return r;
 	return stale_udp_sweep(&maps, services, n, ret_result);
 }
 

@@ -94,13 +94,19 @@ static int update_claims(struct model *model, struct service_entry *entry)
 	return r;
 }
 
+/** struct slice_array - a Service's slices in order. @opened: what @slices points to, @n of them.
+ */
 struct slice_array {
+	struct k8s_slice *opened;
 	const struct k8s_slice **slices;
 	size_t n;
 };
 
 static void slice_array_fini(struct slice_array *array)
 {
+	for (size_t i = 0; i < array->n; i++)
+		packed_slice_close(&array->opened[i]);
+	free(array->opened);
 	free(array->slices);
 }
 
@@ -115,15 +121,22 @@ static int sort_slices(const struct service_entry *entry, struct slice_array *ar
 {
 	const struct slice_entry *slice;
 	size_t n = 0;
+	int r;
 
 	DL_COUNT(entry->slices, slice, n);
 	if (n == 0)
 		return 0;
+	array->opened = calloc(n, sizeof(*array->opened));
 	array->slices = calloc(n, sizeof(*array->slices));
-	if (!array->slices)
+	if (!array->opened || !array->slices)
 		return -ENOMEM;
-	DL_FOREACH(entry->slices, slice)
-		array->slices[array->n++] = slice->slice;
+	DL_FOREACH(entry->slices, slice) {
+		r = packed_slice_open(slice->slice, &array->opened[array->n]);
+		if (r < 0)
+			return r;
+		array->slices[array->n] = &array->opened[array->n];
+		array->n++;
+	}
 	if (n > 1)
 		qsort(array->slices, n, sizeof(*array->slices), compare_slices);
 	return 0;

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "util/cleanup.h"
-
 #define MIN_CAPACITY 64u
 
 struct entry {
@@ -21,8 +19,8 @@ struct entry {
 
 /*
  * @used: bit i: id i is taken.  @entries: @n of @capacity, @stride_bytes apart.
- * @table: index into @entries plus one, 0 for empty; its size is @mask + 1, twice @capacity, so
- * that it is never more than half full.
+ * @table: index into @entries plus one, 0 for empty; its size is @mask + 1, a power of two and at
+ * least twice @n, so that it is never more than half full.
  */
 struct ids {
 	uint32_t max;
@@ -112,37 +110,51 @@ void ids_free(struct ids *ids)
 	free(ids);
 }
 
-static int grow(struct ids *ids)
+/* By a quarter: doubled, a large set would be half air. */
+static int grow_entries(struct ids *ids)
 {
-	uint32_t capacity = ids->capacity ? ids->capacity * 2 : MIN_CAPACITY;
-	_free_ uint32_t *table = calloc((size_t)capacity * 2, sizeof(*table));
-	uint8_t *entries;
+	uint32_t capacity = ids->capacity + ids->capacity / 4 + MIN_CAPACITY;
+	uint8_t *entries = realloc(ids->entries, capacity * ids->stride_bytes);
+
+	if (!entries)
+		return -ENOMEM;
+	ids->entries = entries;
+	ids->capacity = capacity;
+	return 0;
+}
+
+static int grow_table(struct ids *ids)
+{
+	uint32_t size = ids->table ? (ids->mask + 1) * 2 : MIN_CAPACITY;
+	uint32_t *table = calloc(size, sizeof(*table));
 
 	if (!table)
 		return -ENOMEM;
-	entries = realloc(ids->entries, capacity * ids->stride_bytes);
-	if (!entries)
-		return -ENOMEM;
 	free(ids->table);
-	ids->entries = entries;
-	ids->table = TAKE_PTR(table);
-	ids->capacity = capacity;
-	ids->mask = capacity * 2 - 1;
+	ids->table = table;
+	ids->mask = size - 1;
 	for (uint32_t i = 0; i < ids->n; i++)
 		ids->table[find_place(ids, entry_at(ids, i)->key)] = i + 1;
+	return 0;
+}
+
+/* Room for one entry more. */
+static int reserve(struct ids *ids)
+{
+	if (ids->n == ids->capacity && grow_entries(ids) < 0)
+		return -ENOMEM;
+	if (!ids->table || (uint64_t)ids->n * 2 >= ids->mask)
+		return grow_table(ids);
 	return 0;
 }
 
 static int add_entry(struct ids *ids, const void *key, uint32_t id)
 {
 	struct entry *entry;
+	int r = reserve(ids);
 
-	if (ids->n == ids->capacity) {
-		int r = grow(ids);
-
-		if (r < 0)
-			return r;
-	}
+	if (r < 0)
+		return r;
 	ids->table[find_place(ids, key)] = ids->n + 1;
 	entry = entry_at(ids, ids->n++);
 	entry->id = id;

@@ -79,7 +79,7 @@ static void key_fini(struct strings *pool, const struct object_key *key)
 static void slice_entry_free(struct model *model, struct slice_entry *entry)
 {
 	HASH_DEL(model->slices, entry);
-	k8s_slice_free(model->pool, entry->slice);
+	packed_slice_free(model->pool, entry->slice);
 	key_fini(model->pool, &entry->key);
 	free(entry);
 }
@@ -238,7 +238,7 @@ static void detach_slice(struct model *model, struct slice_entry *entry)
 {
 	struct service_entry *service = entry->service;
 
-	k8s_slice_free(model->pool, entry->slice);
+	packed_slice_free(model->pool, entry->slice);
 	entry->slice = NULL;
 	entry->service = NULL;
 	if (!service)
@@ -276,35 +276,54 @@ static struct slice_entry *get_slice(struct model *model, const struct object_ke
 	return TAKE_PTR(made);
 }
 
-int model_put_slice(struct model *model, struct k8s_slice *slice)
+/* Gives the entry another content: @slice of @service, or NULL of NULL. */
+static void replace_slice(struct model *model, struct slice_entry *entry,
+			  struct packed_slice *slice, struct service_entry *service)
 {
-	struct object_key key = {slice->namespace, slice->name};
-	struct object_key service_key = {slice->namespace, slice->service};
-	bool counts = slice_counts(slice);
-	struct slice_entry *entry = get_slice(model, &key);
-	struct service_entry *service = NULL;
-
-	if (entry && counts)
-		service = get_service(model, &service_key);
-	if (!entry || (counts && !service)) {
-		k8s_slice_free(model->pool, slice);
-		return -ENOMEM;
-	}
 	if (entry->service == service) {
-		k8s_slice_free(model->pool, entry->slice);
+		packed_slice_free(model->pool, entry->slice);
 	} else {
 		detach_slice(model, entry);
 		if (service)
 			DL_APPEND(service->slices, entry);
 	}
 	entry->service = service;
-	entry->slice = counts ? slice : NULL;
-	entry->has_hints = counts && slice_has_hints(slice);
+	entry->slice = slice;
 	if (service)
 		touch(model, service);
-	else
+}
+
+static int put_slice(struct model *model, struct slice_entry *entry, struct k8s_slice *slice)
+{
+	struct object_key service_key = {slice->namespace, slice->service};
+	struct service_entry *service = get_service(model, &service_key);
+	bool is_hinted = slice_has_hints(slice);
+	struct packed_slice *packed;
+
+	if (!service || packed_slice_new(slice, &packed) < 0) {
 		k8s_slice_free(model->pool, slice);
+		if (service && !service->is_dirty)
+			model_drop_if_empty(model, service);
+		return -ENOMEM;
+	}
+	replace_slice(model, entry, packed, service);
+	entry->has_hints = is_hinted;
 	return 0;
+}
+
+int model_put_slice(struct model *model, struct k8s_slice *slice)
+{
+	struct object_key key = {slice->namespace, slice->name};
+	struct slice_entry *entry = get_slice(model, &key);
+
+	if (entry && slice_counts(slice))
+		return put_slice(model, entry, slice);
+	if (entry) {
+		replace_slice(model, entry, NULL, NULL);
+		entry->has_hints = false;
+	}
+	k8s_slice_free(model->pool, slice);
+	return entry ? 0 : -ENOMEM;
 }
 
 int model_remove_slice(struct model *model, const char *namespace, const char *name)
@@ -380,9 +399,15 @@ int model_for_each_slice(const struct model *model,
 	const struct slice_entry *entry;
 	int r = 0;
 
-	for (entry = model->slices; r >= 0 && entry; entry = entry->hh.next)
-		if (entry->slice)
-			r = fn(arg, entry->slice);
+	for (entry = model->slices; r >= 0 && entry; entry = entry->hh.next) {
+		_cleanup_(packed_slice_close) struct k8s_slice slice = {};
+
+		if (!entry->slice)
+			continue;
+		r = packed_slice_open(entry->slice, &slice);
+		if (r == 0)
+			r = fn(arg, &slice);
+	}
 	return r < 0 ? r : 0;
 }
 

@@ -57,7 +57,7 @@ const struct k8s_node *model_node(const struct model *model);
 int model_for_each_service(const struct model *model,
 			   int (*fn)(void *arg, const struct k8s_service *service), void *arg);
 
-/** model_for_each_slice() - the same for the slices that count (R2, R6). */
+/** model_for_each_slice() - the same for the slices that count (R2, R6); -ENOMEM too. */
 int model_for_each_slice(const struct model *model,
 			 int (*fn)(void *arg, const struct k8s_slice *slice), void *arg);
 

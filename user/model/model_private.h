@@ -6,6 +6,7 @@
 #include "model/claims.h"
 #include "model/compute.h"
 #include "model/model.h"
+#include "model/packed_slice.h"
 #include "util/table.h"
 
 /** struct object_key - interned strings, so that equal names are equal pointers: hashed as bytes.
@@ -17,14 +18,14 @@ struct object_key {
 
 /**
  * struct slice_entry - a slice.
- * @slice: NULL while it does not count (R2, R6): only its name is kept then.
+ * @slice: owned; NULL while it does not count (R2, R6): only its name is kept then.
  * @service: where it belongs, NULL likewise.
  * @has_hints: an endpoint carries hints, so that the node's zone matters.
  */
 struct slice_entry {
 	UT_hash_handle hh;
 	struct object_key key;
-	struct k8s_slice *slice;
+	struct packed_slice *slice;
 	struct service_entry *service;
 	struct slice_entry *prev;
 	struct slice_entry *next;

@@ -20,7 +20,7 @@ void k8s_service_free(struct strings *pool, struct k8s_service *service)
 	free(service);
 }
 
-static void hints_free(struct strings *pool, struct k8s_hints *hints)
+void k8s_hints_free(struct strings *pool, struct k8s_hints *hints)
 {
 	if (!hints)
 		return;
@@ -37,7 +37,7 @@ void k8s_slice_free(struct strings *pool, struct k8s_slice *slice)
 		strings_put(pool, slice->ports[i].name);
 	for (size_t i = 0; slice->endpoints && i < slice->n_endpoints; i++) {
 		strings_put(pool, slice->endpoints[i].node);
-		hints_free(pool, slice->endpoints[i].hints);
+		k8s_hints_free(pool, slice->endpoints[i].hints);
 	}
 	strings_put(pool, slice->namespace);
 	strings_put(pool, slice->name);

@@ -157,6 +157,9 @@ struct k8s_node {
 /** k8s_service_free() - free a Service and give its strings back; NULL and half-built are fine. */
 void k8s_service_free(struct strings *pool, struct k8s_service *service);
 
+/** k8s_hints_free() - free hints and give their names back; NULL is fine. */
+void k8s_hints_free(struct strings *pool, struct k8s_hints *hints);
+
 /** k8s_slice_free() - the same for a slice. */
 void k8s_slice_free(struct strings *pool, struct k8s_slice *slice);
 

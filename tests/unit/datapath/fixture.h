@@ -327,6 +327,45 @@ struct usage {
 	uint32_t ranges;
 };
 
+/* A slot's record as it is now. */
+static unused struct svc_service service_at(const struct datapath *datapath, uint32_t slot)
+{
+	const struct svc_service *service = maps_at(&datapath->maps, MAP_SERVICES, slot);
+
+	return *service;
+}
+
+/* The list word of the frontend that leads to @slot. */
+static unused uint64_t list_of(const struct datapath *datapath, uint32_t slot)
+{
+	const struct shadow_frontend *frontend = datapath->shadow.frontends;
+
+	while (frontend && frontend->slot != slot)
+		frontend = frontend->hh.next;
+	cr_assert_not_null(frontend);
+	return frontend_table_find(datapath->shadow.tables[FAMILY_INDEX(frontend->key.family)],
+				   &frontend->key)
+		.list;
+}
+
+/* The stable id at @index of backend_ids4. */
+static unused uint32_t id4_at(const struct datapath *datapath, uint32_t index)
+{
+	return (uint32_t)maps_load(maps_at(&datapath->maps, MAP_BACKEND_IDS4, index));
+}
+
+/* Bits that are set in both filters. */
+static unused uint32_t count_filter_bits(const struct maps *maps)
+{
+	uint32_t n = 0, i;
+
+	for (i = 0; i < SVC_ADDR_FILTER_WORDS; i++)
+		n += (uint32_t)__builtin_popcountll(maps->addr_filter[i]);
+	for (i = 0; i < SVC_PORT_FILTER_WORDS; i++)
+		n += (uint32_t)__builtin_popcountll(maps->nodeport_filter[i]);
+	return n;
+}
+
 static unused int count_one(void *arg, const void *key, const void *value)
 {
 	uint32_t *n = arg;
@@ -343,15 +382,13 @@ static unused struct usage usage_of(const struct datapath *datapath)
 	struct usage usage = {
 		.slots = datapath->maps.capacities[MAP_SERVICES] - extents_n_free(shadow->slots),
 		.space = {extents_n_free(shadow->space[0]), extents_n_free(shadow->space[1])},
-		.service_ids = ids_count(shadow->service_ids),
-		.backend_ids = ids_count(shadow->backend_ids),
+		.service_ids = datapath->maps.capacities[MAP_SERVICE_INFO] -
+			       extents_n_free(shadow->service_ids),
+		.backend_ids =
+			ids_count(shadow->backend_ids[0]) + ids_count(shadow->backend_ids[1]),
 	};
-	uint32_t i;
 
-	for (i = 0; i < SVC_FILTER_WORDS; i++)
-		usage.filter_bits +=
-			(uint32_t)__builtin_popcountll(datapath->maps.addr_filter[i]) +
-			(uint32_t)__builtin_popcountll(datapath->maps.nodeport_filter[i]);
+	usage.filter_bits = count_filter_bits(&datapath->maps);
 	usage.frontends[0] = frontend_table_count(shadow->tables[0]);
 	usage.frontends[1] = frontend_table_count(shadow->tables[1]);
 	maps_for_each(&datapath->maps, MAP_SERVICE_INFO, count_one, &usage.info);

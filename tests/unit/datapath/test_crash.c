@@ -93,13 +93,13 @@ static bool is_list_of(const struct datapath *datapath, const struct sample *sam
 		for (j = 0; j < list->n_backends; j++) {
 			for (k = 0; k < list->n_backends; k++) {
 				if (key->family == SVC_FAMILY_IPV4)
-					convert_entry4(
-						&datapath->maps.backends4[svc_list_base(word) + k],
-						&backend);
+					convert_entry4(maps_at(&datapath->maps, MAP_BACKENDS4,
+							       svc_list_base(word) + k),
+						       &backend);
 				else
-					convert_entry6(
-						&datapath->maps.backends6[svc_list_base(word) + k],
-						&backend);
+					convert_entry6(maps_at(&datapath->maps, MAP_BACKENDS6,
+							       svc_list_base(word) + k),
+						       &backend);
 				n_found += !addr_compare(&backend.addr, &list->backends[j].addr) &&
 					   backend.flags == list->backends[j].flags;
 			}
@@ -135,7 +135,7 @@ static void assert_old_or_new(const struct sample *old, const struct sample *new
 	size_t i, j;
 
 	for (frontend = datapath->shadow.frontends; frontend; frontend = frontend->hh.next) {
-		word = datapath->maps.services[frontend->slot].cluster_list;
+		word = list_of(datapath, frontend->slot);
 		cr_assert(is_list_of(datapath, old, &frontend->key, word) ||
 			  is_list_of(datapath, new, &frontend->key, word));
 		n_seen += is_in_state(old, &frontend->key) && is_in_state(new, &frontend->key);
@@ -248,13 +248,13 @@ Test(crash, a_restart_writes_nothing_when_nothing_changed)
 	stage_samples(datapath, samples, N_SAMPLES);
 	cr_assert_eq(datapath_commit(datapath, true), 0);
 	drain(datapath);
-	id = ids_next(datapath->shadow.backend_ids);
+	id = ids_next(datapath->shadow.backend_ids[0]);
 	datapath_close(datapath);
 	datapath = open_sized(128, 1024);
 	stage_samples(datapath, samples, N_SAMPLES);
 	cr_assert_eq(datapath_commit(datapath, true), 0);
 	cr_assert_eq(datapath_n_written(datapath), 0);
-	cr_assert_eq(ids_next(datapath->shadow.backend_ids), id, "ids go on where they were");
+	cr_assert_eq(ids_next(datapath->shadow.backend_ids[0]), id, "ids go on where they were");
 	datapath_close(datapath);
 }
 
@@ -265,9 +265,10 @@ Test(crash, contradicting_maps_are_refused)
 		.pin_dir = PIN_DIR, .max_services = 128, .max_backends = 1024, .node = "n"};
 	struct frontend_key key = {.family = ADDR_IPV4, .key.protocol = IPPROTO_TCP};
 	struct datapath *datapath = open_sized(128, 1024);
+	const struct svc_route beyond_the_end = {.slot = 4000};
 	struct datapath_error error = {};
 
-	cr_assert_eq(frontend_table_put(datapath->shadow.tables[0], &key, 4000), 0);
+	cr_assert_eq(frontend_table_put(datapath->shadow.tables[0], &key, &beyond_the_end), 0);
 	datapath_close(datapath);
 	cr_assert_eq(datapath_open_unloaded(&options, &datapath, &error), -EUCLEAN);
 	cr_assert(strstr(error.text, "svcbpf cleanup"), "%s", error.text);

@@ -107,3 +107,22 @@ Test(extents, agrees_with_a_plain_array)
 	cr_assert_gt(n_held, 0);
 	extents_free(extents);
 }
+
+Test(extents, allocation_from_a_place_goes_round)
+{
+	struct extents *extents;
+	uint32_t index, i;
+
+	cr_assert_eq(extents_new(130, &extents), 0);
+	cr_assert_eq(extents_adopt(extents, 0, 1), 0);
+	for (i = 0; i < 129; i++) {
+		cr_assert_eq(extents_alloc_from(extents, 100 + i, &index), 0);
+		cr_assert_eq(index, i < 30 ? 100 + i : i - 29, "%u", i);
+	}
+	cr_assert_eq(extents_alloc_from(extents, 5, &index), -ENOSPC);
+	extents_release(extents, 7, 1);
+	cr_assert_eq(extents_alloc_from(extents, UINT32_MAX, &index), 0);
+	cr_assert_eq(index, 7);
+	cr_assert_eq(extents_n_free(extents), 0);
+	extents_free(extents);
+}

@@ -130,12 +130,16 @@ Test(pins, foreign_maps_are_refused)
 {
 	struct datapath_error error = {};
 	struct datapath *datapath;
+	char dir[PIN_PATH_BYTES], services[PIN_PATH_BYTES + 16], meta[PIN_PATH_BYTES + 16];
 
+	pin_maps_dir(PIN_DIR, dir);
+	snprintf(services, sizeof(services), "%s/services", dir);
+	snprintf(meta, sizeof(meta), "%s/meta", dir);
 	datapath_close(open_sized(16, 32));
-	cr_assert_eq(unlink(PIN_DIR "/maps-2/services"), 0);
-	cr_assert_eq(rename(PIN_DIR "/maps-2/meta", PIN_DIR "/maps-2/services"), 0);
+	cr_assert_eq(unlink(services), 0);
+	cr_assert_eq(rename(meta, services), 0);
 	cr_assert_eq(datapath_open_unloaded(&options, &datapath, &error), -EPROTO);
-	cr_assert(strstr(error.text, "maps-2/services"), "%s", error.text);
+	cr_assert(strstr(error.text, services), "%s", error.text);
 	cr_assert_eq(datapath_cleanup(PIN_DIR, &error), 0);
 }
 

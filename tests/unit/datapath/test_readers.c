@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "datapath/reader.h"
 #include "fixture.h"
 #include "svcbpf/counters.h"
 #include "svcbpf/hash.h"
@@ -32,6 +33,7 @@ struct watch {
 
 static void check_list(struct watch *watch, const uint64_t *word, uint8_t service)
 {
+	const struct svc_backend4 *backend;
 	struct svc_backend4 backends[24];
 	uint64_t before = maps_load(word);
 	bool is_mixed = false, is_foreign = false;
@@ -39,7 +41,8 @@ static void check_list(struct watch *watch, const uint64_t *word, uint8_t servic
 	uint32_t i, n = svc_list_count(before);
 
 	for (i = 0; i < n && i < 24; i++) {
-		backends[i] = watch->maps->backends4[svc_list_base(before) + i];
+		backend = maps_at(watch->maps, MAP_BACKENDS4, svc_list_base(before) + i);
+		backends[i] = *backend;
 		memcpy(bytes[i], &backends[i].addr, sizeof(bytes[i]));
 		is_mixed |= bytes[i][1] != bytes[0][1];
 		is_foreign |= bytes[i][2] != service;
@@ -51,24 +54,24 @@ static void check_list(struct watch *watch, const uint64_t *word, uint8_t servic
 	watch->foreign += is_foreign || n == 0;
 }
 
-/* As lookup_frontend4() of bpf/lib/lookup.h. */
-static uint32_t look_up(const struct maps *maps, uint64_t key)
+/* As lookup_frontend4() of bpf/lib/lookup.h; the list word, NULL when it finds nothing. */
+static const uint64_t *look_up(const struct maps *maps, uint64_t key)
 {
-	const struct svc_bucket4 *buckets = maps->frontends4, *bucket;
+	const struct svc_bucket4 *bucket;
 	uint32_t mask = maps->capacities[MAP_FRONTENDS4] - 1, i;
 	uint32_t index = svc_hash4(key, maps->meta->hash_seed) & mask;
 	int probe;
 
 	for (probe = 0; probe < SVC_FRONTEND_MAX_PROBES; probe++) {
-		bucket = &buckets[index];
+		bucket = maps_at(maps, MAP_FRONTENDS4, index);
 		for (i = 0; i < SVC_BUCKET4_ENTRIES; i++)
 			if (__atomic_load_n(&bucket->keys[i], __ATOMIC_ACQUIRE) == key)
-				return __atomic_load_n(&bucket->slots[i], __ATOMIC_ACQUIRE);
+				return (const uint64_t *)&bucket->routes[i].list;
 		if (!__atomic_load_n(&bucket->n_overflow, __ATOMIC_ACQUIRE))
-			return 0;
+			return NULL;
 		index = (index + 1) & mask;
 	}
-	return 0;
+	return NULL;
 }
 
 static void *read_on(void *arg)
@@ -76,8 +79,8 @@ static void *read_on(void *arg)
 	struct watch *watch = arg;
 	struct svc_frontend4 key = {.protocol = IPPROTO_TCP};
 	struct addr addr;
+	const uint64_t *list;
 	uint64_t word;
-	uint32_t slot;
 	uint8_t i = 0;
 
 	key.port = be16_from_host(80);
@@ -87,11 +90,11 @@ static void *read_on(void *arg)
 		memcpy(&key.addr, addr.bytes, sizeof(key.addr));
 		memcpy(&word, &key, sizeof(word));
 		watch->slots++;
-		slot = look_up(watch->maps, word);
-		if (!slot)
+		list = look_up(watch->maps, word);
+		if (!list)
 			watch->misses++;
 		else
-			check_list(watch, (uint64_t *)&watch->maps->services[slot].cluster_list, i);
+			check_list(watch, list, i);
 	}
 	return NULL;
 }
@@ -138,11 +141,14 @@ Test(readers, never_miss_and_never_mix, .timeout = 120)
 	/* a small table: what is deleted is soon used again, in the same buckets */
 	struct datapath *datapath = open_sized(64, 1024);
 	static struct sample samples[N_STEADY + N_PASSING];
-	struct watch watch = {.maps = &datapath->maps};
+	struct datapath_reader *reader;
+	struct watch watch = {};
 	uint32_t generation;
 	pthread_t thread;
 
 	commit_generation(datapath, samples, 0);
+	cr_assert_eq(datapath_reader_open(PIN_DIR, &reader, NULL), 0);
+	watch.maps = &reader->maps;
 	cr_assert_eq(pthread_create(&thread, NULL, read_on, &watch), 0);
 	for (generation = 1; generation < N_COMMITS; generation++) {
 		commit_generation(datapath, samples, generation);
@@ -154,6 +160,7 @@ Test(readers, never_miss_and_never_mix, .timeout = 120)
 	cr_assert_eq(watch.misses, 0, "%lu of %lu", watch.misses, watch.slots);
 	cr_assert_eq(watch.mixed, 0, "%lu of %lu", watch.mixed, watch.slots);
 	cr_assert_eq(watch.foreign, 0, "%lu of %lu", watch.foreign, watch.slots);
+	datapath_reader_close(reader);
 	datapath_close(datapath);
 }
 
@@ -312,7 +319,7 @@ Test(readers, affinity_has_names_and_backends)
 	datapath_put(datapath, &sample.port);
 	cr_assert_eq(datapath_commit(datapath, true), 0);
 	key.service_id = datapath->shadow.ports->id;
-	memory.backend_id = (uint32_t)datapath->maps.backend_ids4[1];
+	memory.backend_id = id4_at(datapath, 1);
 	memory.last_ns = 1;
 	cr_assert_eq(bpf_map_update_elem(datapath->maps.fds[MAP_AFFINITY], &key, &memory, 0), 0);
 	cr_assert_eq(datapath_reader_open(PIN_DIR, &reader, NULL), 0);

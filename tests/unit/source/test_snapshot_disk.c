@@ -208,7 +208,7 @@ Test(snapshot_disk, of_250000_endpoints_is_small_and_quick, .timeout = 120)
 	again = encode(&world);
 	cr_expect(again.len == bytes.len && memcmp(again.at, bytes.at, bytes.len) == 0);
 	cr_expect_lt(bytes.len, 4000000u);
-	cr_log_warn("10,000 Services x 25 endpoints: %zu bytes; encode %.1f ms, write %.1f ms, "
+	cr_log_info("10,000 Services x 25 endpoints: %zu bytes; encode %.1f ms, write %.1f ms, "
 		    "load %.1f ms\n",
 		    bytes.len, best_ms, write_ms, load_ms);
 }
