@@ -441,10 +441,10 @@ struct svc_config {
 _Static_assert(sizeof(struct svc_config) == 32, "ABI");
 
 /* struct svc_meta.features: what the kernel has and the agent may, as probed at its start. */
-#define SVC_FEATURE_CMPXCHG	 0x1u /* BPF atomics with fetch: rev_slots in use */
-#define SVC_FEATURE_SET_RETVAL	 0x2u /* no backend gives ECONNREFUSED, else EPERM */
-#define SVC_FEATURE_NETNS_COOKIE 0x4u /* SO_NETNS_COOKIE: loopback NodePorts in this namespace */
-#define SVC_FEATURE_SOCK_DESTROY 0x8u /* sock_diag can end stale UDP sockets */
+#define SVC_FEATURE_CMPXCHG	 0x1u  /* BPF atomics with fetch: rev_slots in use */
+#define SVC_FEATURE_SET_RETVAL	 0x2u  /* no backend gives ECONNREFUSED, else EPERM */
+#define SVC_FEATURE_NETNS_COOKIE 0x4u  /* SO_NETNS_COOKIE: loopback NodePorts in this namespace */
+#define SVC_FEATURE_SOCK_DESTROY 0x8u  /* sock_diag can end stale UDP sockets */
 #define SVC_FEATURE_NETNS_ENTER	 0x10u /* those of other network namespaces too (CAP_SYS_ADMIN) */
 
 /* struct svc_meta.source_kind: where Services come from; 0: not known yet. */

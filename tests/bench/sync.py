@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tests/bench/sync.sh measures at one size of the cluster, and its table.
 
-    sync.py measure RESULT ENDPOINTS CHANGES SWITCHLOOP CGROUP AGENT-COMMAND...
+    sync.py measure RESULT LIST-SECONDS ENDPOINTS CHANGES SWITCHLOOP CGROUP AGENT-COMMAND...
     sync.py table ENDPOINTS RESULT...
 """
+import ctypes
 import json
 import os
 import re
 import signal
+import socket
 import statistics
+import struct
 import subprocess
 import sys
 import threading
@@ -56,6 +59,50 @@ def cpu_s(pid):
     return total_ns / 1e9 + (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
 
+class FirstBytes(threading.Thread):
+    """When a process has got the first bytes of a list: more than a TLS handshake brings."""
+
+    HANDSHAKE_BYTES = 8192
+    PIDFD_GETFD = 438  # not in Python's os
+    RECEIVED_AT = 128  # tcpi_bytes_received in struct tcp_info
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.pid, self.pidfd = pid, os.pidfd_open(pid)
+        self.came = None
+        self.start()
+
+    def _received(self, number):
+        fd = ctypes.CDLL(None, use_errno=True).syscall(self.PIDFD_GETFD, self.pidfd, number, 0)
+        if fd < 0:
+            return 0
+        try:
+            with socket.socket(fileno=fd) as theirs:
+                info = theirs.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+            return struct.unpack_from("Q", info, self.RECEIVED_AT)[0]
+        except (OSError, struct.error):
+            return 0  # no TCP
+
+    def _is_here(self):
+        for number in os.listdir(f"/proc/{self.pid}/fd"):
+            try:
+                if not os.readlink(f"/proc/{self.pid}/fd/{number}").startswith("socket:"):
+                    continue
+            except FileNotFoundError:
+                continue
+            if self._received(int(number)) > self.HANDSHAKE_BYTES:
+                return True
+        return False
+
+    def run(self):
+        end = time.monotonic() + READY_S
+        while time.monotonic() < end and not self.came:
+            if self._is_here():
+                self.came = time.monotonic()
+            time.sleep(0.005)
+        os.close(self.pidfd)
+
+
 class Agent:
     """`svcbpf run`; start() returns when it is ready."""
 
@@ -64,7 +111,7 @@ class Agent:
         self.process = None
 
     def start(self):
-        """Seconds until ready, and CPU seconds until then."""
+        """Seconds until the first bytes of a list, until ready, and CPU seconds until then."""
         read_fd, write_fd = os.pipe()
         log = os.path.join(os.environ["E_DIR"], "agent.log")
         begin = time.monotonic()
@@ -73,6 +120,7 @@ class Agent:
                 [*self.command, "--ready-fd", str(write_fd)], pass_fds=[write_fd], stderr=err
             )
         os.close(write_fd)
+        first = FirstBytes(self.process.pid)
         late = threading.Timer(READY_S, self.process.kill)
         late.start()
         said = os.read(read_fd, 100)
@@ -81,7 +129,9 @@ class Agent:
         if not said:
             with open(log, encoding="utf-8") as text:
                 sys.exit(f"sync.py: the agent is not ready within {READY_S} s:\n{text.read()[-2000:]}")
-        return time.monotonic() - begin, cpu_s(self.process.pid)
+        ready = time.monotonic()
+        first.join(1)
+        return (first.came or ready) - begin, ready - begin, cpu_s(self.process.pid)
 
     def stop(self, number):
         self.process.send_signal(number)
@@ -90,12 +140,12 @@ class Agent:
 
 def measure_start(agent):
     """First without anything of an agent before it, then as its successor."""
-    seconds, cpu = agent.start()
+    first, seconds, cpu = agent.start()
     time.sleep(SETTLE_S)
     pid = agent.process.pid
-    found = {"ready_s": seconds, "cpu_s": cpu, "peak_mib": peak_mib(pid), **resident_mib(pid)}
+    found = {"first_s": first, "read_s": seconds - first, "ready_s": seconds, "cpu_s": cpu, "peak_mib": peak_mib(pid), **resident_mib(pid)}
     agent.stop(signal.SIGKILL)
-    again_seconds, again_cpu = agent.start()
+    _, again_seconds, again_cpu = agent.start()
     time.sleep(SETTLE_S)
     pid = agent.process.pid
     return {**found, "again_s": again_seconds, "again_cpu_s": again_cpu, "again_peak_mib": peak_mib(pid)}
@@ -222,11 +272,12 @@ def measure_changes(agent, flip, connects, n_changes):
     }
 
 
-def measure(result, n_endpoints, n_changes, switchloop, cgroup, *command):
+def measure(result, list_s, n_endpoints, n_changes, switchloop, cgroup, *command):
     import kapi  # only here: the table needs none  # pylint: disable=import-outside-toplevel
 
     agent = Agent(command)
     found = {"n_services": len(kapi.Client().get(kapi.SERVICES.format("load"))["items"])}
+    found["list_s"] = float(list_s)
     found |= measure_start(agent)
     flip = Flip(kapi, int(n_endpoints))
     connects = connects_to("10.244.1", switchloop, cgroup)
@@ -238,7 +289,9 @@ def measure(result, n_endpoints, n_changes, switchloop, cgroup, *command):
 
 
 ROWS = [
+    ("the slices read by curl, for comparison", "{list_s:.2f} s"),
     ("start to ready, no agent before", "{ready_s:.2f} s"),
+    ("  of it, from the first bytes of a list", "{read_s:.2f} s"),
     ("  agent CPU until then", "{cpu_s:.2f} s"),
     ("  peak memory (VmHWM)", "{peak_mib:.1f} MiB"),
     ("  resident afterwards: its own memory", "{anon_mib:.1f} MiB"),
@@ -249,7 +302,7 @@ ROWS = [
     ("  peak memory (VmHWM)", "{again_peak_mib:.1f} MiB"),
     ("one EndpointSlice change, all {n} endpoints", "{n_changes} changes"),
     ("  PATCH sent -> new connections use it", "{asked_ms:.2f} ms median, {asked_p90_ms:.2f} p90"),
-    ("  event told -> new connections use it", "{told_ms:.2f} ms median, {told_p90_ms:.2f} p90"),
+    ("  another client is told -> they use it", "{told_ms:.2f} ms median, {told_p90_ms:.2f} p90"),
     ("  agent CPU of one change", "{change_cpu_ms:.2f} ms"),
     ("agent CPU when nothing changes", "{idle_cpu_percent:.2f} %"),
 ]
@@ -271,8 +324,8 @@ def table(n_endpoints, *results):
 
 def main():
     match sys.argv[1:]:
-        case ["measure", result, n_endpoints, n_changes, switchloop, cgroup, *command] if command:
-            measure(result, n_endpoints, n_changes, switchloop, cgroup, *command)
+        case ["measure", result, list_s, n_endpoints, n_changes, switchloop, cgroup, *command] if command:
+            measure(result, list_s, n_endpoints, n_changes, switchloop, cgroup, *command)
         case ["table", n_endpoints, *results] if results:
             table(n_endpoints, *results)
         case _:

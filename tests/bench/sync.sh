@@ -21,10 +21,12 @@ done
 t_answer "${backends[@]}"
 
 measure() { # SERVICES
+	local list_s
 	e_load "$1" "$n_endpoints"
 	e_up
 	t_pause 10 # the API server has things to do when it has just started
-	PYTHONPATH=$E_HERE "$here/sync.py" measure "$T_DIR/result-$1" "$n_endpoints" "$n_changes" "$T_TOOLS/switchloop" \
+	list_s=$(k_curl -o /dev/null -w '%{time_total}' "$(k_url endpointslices load)")
+	PYTHONPATH=$E_HERE "$here/sync.py" measure "$T_DIR/result-$1" "$list_s" "$n_endpoints" "$n_changes" "$T_TOOLS/switchloop" \
 		"$T_CGROUP" "$SVCBPF" run --kubeconfig "$E_AGENT_CONFIG" --cgroup "$T_CGROUP" --pin-dir "$T_PINS" \
 		--state-dir "$T_DIR/state-$1" --node-name "$NODE_NAME" || t_bail "$1 Services are measured"
 	"$SVCBPF" cleanup --pin-dir "$T_PINS" >/dev/null

@@ -129,8 +129,8 @@ static int adopt(struct datapath *datapath, struct datapath_error *ret_error)
 	int r;
 
 	if (meta->last_sync_ns)
-		datapath->adopted_ns = meta->source_contact_ns ? meta->source_contact_ns
-							       : meta->last_sync_ns;
+		datapath->adopted_ns =
+			meta->source_contact_ns ? meta->source_contact_ns : meta->last_sync_ns;
 
 	r = shadow_init(&datapath->shadow, &datapath->maps);
 	if (!r)

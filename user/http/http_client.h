@@ -33,8 +33,8 @@ struct http_tls {
  * @method: NULL: GET.
  * @headers: "Name: value", NULL-terminated; may be NULL.
  * @body: NULL: none.
- * @proxy_url: NULL: what the environment says (https_proxy, no_proxy); "": none. With a
- *	@tls->server_name no_proxy is compared with that name.
+ * @proxy_url: NULL: what the environment says (https_proxy, no_proxy; never for loopback); "":
+ *	none. With a @tls->server_name no_proxy is compared with that name.
  * @tls: NULL: as zero.
  * @timeout_s: of the whole; 0: none.
  * @silence_s: without one byte for so long (and up to 7 s more: libcurl looks at the average of

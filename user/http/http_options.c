@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "http/http_private.h"
+#include "util/addr.h"
 #include "util/cleanup.h"
 
 #define CONNECT_TIMEOUT_S 10L
@@ -212,6 +213,30 @@ static int set_url(struct http_request *request, const struct http_params *param
 	return 0;
 }
 
+static bool is_loopback(const char *url)
+{
+	_cleanup_(curlu_freep) CURLU *parts = curl_url();
+	_cleanup_(curl_freep) char *host = NULL;
+	struct addr addr;
+
+	if (!parts || curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK ||
+	    curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK)
+		return false;
+	if (strcmp(host, "[::1]") == 0 || strcasecmp(host, "localhost") == 0)
+		return true;
+	return addr_parse(host, &addr) == 0 && addr_is_loopback(&addr);
+}
+
+/* As Go does, and so every other client of the API, the environment's proxy is not for loopback. */
+static CURLcode set_proxy(CURL *easy, const struct http_params *params)
+{
+	const char *proxy = params->proxy_url;
+
+	if (!proxy && is_loopback(params->url))
+		proxy = "";
+	return proxy ? curl_easy_setopt(easy, CURLOPT_PROXY, proxy) : CURLE_OK;
+}
+
 /* libcurl copies the text, less its NUL. */
 static CURLcode set_pem(CURL *easy, CURLoption option, const char *pem)
 {
@@ -277,8 +302,7 @@ int http_options_set(struct http_request *request, const struct http_params *par
 		if (r < 0)
 			return r;
 	}
-	if (params->proxy_url)
-		code |= curl_easy_setopt(easy, CURLOPT_PROXY, params->proxy_url);
+	code |= set_proxy(easy, params);
 	code |= curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)params->timeout_s);
 	code |= curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, params->silence_s ? 1L : 0L);
 	code |= curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)params->silence_s);

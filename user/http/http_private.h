@@ -34,6 +34,7 @@ struct http_client {
 /**
  * struct http_request - one that is under way.
  * @headers, @connect_to: libcurl borrows them until the handle is freed.
+ * @silence_s: as asked for.
  * @local_port: of the connection it is on; 0: none yet.
  * @body_error: what the body callback returned; 0.
  * @error_body, @error_len, @n_error_bytes: the beginning of a body that is not 2xx's, and how long

@@ -69,7 +69,10 @@ static int64_t retry_after_s(CURL *easy)
 
 static void describe(const struct http_request *request, CURLcode code, char *text, size_t size)
 {
-	if (code == CURLE_OK)
+	if (request->body_error < 0)
+		snprintf(text, size, "the answer was refused: %s",
+			 strerrordesc_np(-request->body_error));
+	else if (code == CURLE_OK)
 		memcpy(text, request->error_body, request->error_len + 1);
 	else
 		snprintf(text, size, "%s",

@@ -30,8 +30,7 @@ static struct http_socket *find(const struct http_client *client, int fd)
 {
 	struct http_socket *entry;
 
-	LIST_FOREACH(entry, &client->sockets, link)
-	{
+	LIST_FOREACH(entry, &client->sockets, link) {
 		if (entry->fd == fd)
 			return entry;
 	}
@@ -192,7 +191,9 @@ static int port_of(int fd)
 
 	if (getsockname(fd, &addr.any, &len) < 0)
 		return 0;
-	return ntohs(addr.any.sa_family == AF_INET6 ? addr.v6.sin6_port : addr.v4.sin_port);
+	if (addr.any.sa_family == AF_INET)
+		return ntohs(addr.v4.sin_port);
+	return addr.any.sa_family == AF_INET6 ? ntohs(addr.v6.sin6_port) : 0;
 }
 
 void http_sockets_break(const struct http_request *request)
@@ -202,8 +203,7 @@ void http_sockets_break(const struct http_request *request)
 	if (!request->local_port)
 		return;
 	/* not by CURLINFO_ACTIVESOCKET: of 7.88, it knows none while others use the connection */
-	LIST_FOREACH(entry, &request->client->sockets, link)
-	{
+	LIST_FOREACH(entry, &request->client->sockets, link) {
 		if (port_of(entry->fd) == request->local_port)
 			shutdown(entry->fd, SHUT_RDWR);
 	}

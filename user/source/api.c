@@ -245,8 +245,7 @@ static struct api_call *find_next(const struct api *api)
 {
 	struct api_call *call, *oldest = NULL;
 
-	LIST_FOREACH(call, &api->calls, link)
-	{
+	LIST_FOREACH(call, &api->calls, link) {
 		if (call->state == CALL_IS_NEXT)
 			oldest = call;
 	}
@@ -259,8 +258,7 @@ static void on_credentials(void *arg, int error)
 	struct api *api = arg;
 	struct api_call *call;
 
-	LIST_FOREACH(call, &api->calls, link)
-	{
+	LIST_FOREACH(call, &api->calls, link) {
 		if (call->state == CALL_WAITS)
 			call->state = CALL_IS_NEXT;
 	}

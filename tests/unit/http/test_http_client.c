@@ -26,6 +26,8 @@ static void set_up(void)
 	/* as any program with sockets does; the server of the test writes to closed ones, too */
 	signal(SIGPIPE, SIG_IGN);
 	unsetenv("http_proxy");
+	unsetenv("https_proxy");
+	unsetenv("no_proxy");
 	unsetenv("all_proxy");
 	base = event_base_new();
 	cr_assert_not_null(base);
@@ -523,15 +525,15 @@ Test(http_client, a_proxy_is_used_when_told_so)
 	asking_wait(&asking);
 	cr_assert_str_eq(asking.body, "proxy");
 	cr_assert_eq(strncmp(server.request, "GET http://192.0.2.1/x HTTP/1.1\r\n", 33), 0);
-	/* the environment's, which "" turns off */
+	/* the environment's is not for loopback */
 	setenv("http_proxy", "http://127.0.0.1:1", 1);
-	start(&direct, &(struct http_params){.url = server.url, .proxy_url = ""});
+	start(&direct, &(struct http_params){.url = server.url});
 	asking_wait(&direct);
 	cr_assert_str_eq(direct.body, "proxy");
 	cr_assert_eq(strncmp(server.request, "GET / HTTP/1.1\r\n", 16), 0);
-	/* TLS goes through it, not to it */
-	start(&tunnelled,
-	      &(struct http_params){.url = "https://192.0.2.1/x", .proxy_url = server.url});
+	/* TLS goes through it, not to it; it is the environment's now */
+	setenv("https_proxy", server.url, 1);
+	start(&tunnelled, &(struct http_params){.url = "https://192.0.2.1/x"});
 	asking_wait(&tunnelled);
 	cr_assert_eq(strncmp(server.request, "CONNECT 192.0.2.1:443 HTTP/1.1\r\n", 32), 0);
 	cr_assert_eq(tunnelled.error, -EPROTO);
