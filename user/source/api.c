@@ -23,6 +23,8 @@ LIST_HEAD(api_calls, api_call);
  * struct api - the servers and who we are.
  * @calls: all that are under way, the youngest first.
  * @current: index of the server that the next call goes to.
+ * @is_stale: the server did not accept what @config says: read it again.
+ * @problem: why that failed last; "" when it did not.
  * @n_fresh: so many of the next calls get a fresh connection, one for each that failed.
  */
 struct api {
@@ -33,6 +35,8 @@ struct api {
 	struct api_calls calls;
 	size_t current;
 	size_t n_fresh;
+	bool is_stale;
+	char problem[512];
 	void (*warn)(void *arg, const char *text);
 	void *arg;
 };
@@ -115,8 +119,10 @@ static void learn(const struct api_call *call, const struct http_result *result)
 	struct api *api = call->api;
 
 	/* a certificate that a plugin gave may have been refused in the handshake */
-	if (result->status == 401 || result->error == -EKEYREJECTED)
+	if (result->status == 401 || result->error == -EKEYREJECTED) {
 		credentials_reject(api->credentials, call->generation);
+		api->is_stale = true;
+	}
 	if (!is_server_at_fault(call, result))
 		return;
 	api->n_fresh++;
@@ -252,6 +258,53 @@ static struct api_call *find_next(const struct api *api)
 	return oldest;
 }
 
+static void on_credentials(void *arg, int error);
+
+/* A plugin's credential is renewed by running it again, which those who wait hold on to. */
+static bool may_reload(const struct api *api)
+{
+	const struct api_call *call;
+
+	if (!api->is_stale || api->config->exec)
+		return false;
+	LIST_FOREACH(call, &api->calls, link) {
+		if (call->state == CALL_WAITS || call->state == CALL_IS_NEXT)
+			return false;
+	}
+	return true;
+}
+
+static void tell_reload(struct api *api, const char *problem)
+{
+	if (*problem && strcmp(problem, api->problem) != 0)
+		api->warn(api->arg, problem);
+	snprintf(api->problem, sizeof(api->problem), "%s", problem);
+}
+
+/*
+ * Certificates, keys and authorities are renewed in their files; as a token's, the new content is
+ * looked for when the old one is refused. What cannot be read leaves all as it was.
+ */
+static void reload(struct api *api)
+{
+	_cleanup_(kubeconfig_freep) struct kubeconfig *config = NULL;
+	struct credentials *credentials = NULL;
+	struct kubeconfig_error error = {};
+	int r = kubeconfig_reload(api->config, &config, &error);
+
+	if (r == 0)
+		r = credentials_new(api->base, config, on_credentials, api, &credentials);
+	tell_reload(api, error.text);
+	if (r < 0)
+		return;
+	api->is_stale = false;
+	credentials_free(api->credentials);
+	kubeconfig_free(api->config);
+	api->credentials = credentials;
+	api->config = TAKE_PTR(config);
+	api->current %= api->config->n_servers;
+}
+
 /* What done() starts meanwhile waits for the next time. */
 static void on_credentials(void *arg, int error)
 {
@@ -308,6 +361,8 @@ int api_call_start(struct api *api, const struct api_params *params,
 	r = copy_params(call, params);
 	if (r < 0)
 		return r;
+	if (may_reload(api))
+		reload(api);
 	r = credentials_get(api->credentials, &credential);
 	if (r == 0)
 		r = ask(call, &credential);

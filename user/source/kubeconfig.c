@@ -35,6 +35,7 @@ void kubeconfig_free(struct kubeconfig *config)
 	kubeconfig_exec_free(config->exec);
 	free(config->path);
 	free(config->context);
+	free(config->pod_folder);
 	free(config->ca_pem);
 	free(config->cert_pem);
 	free(config->server_name);
@@ -117,6 +118,7 @@ int kubeconfig_set_servers(struct kubeconfig *config, const char *const *urls, s
 	free_servers(config);
 	config->servers = changed.servers;
 	config->n_servers = changed.n_servers;
+	config->has_own_servers = true;
 	return 0;
 }
 
@@ -294,20 +296,17 @@ static int check_pod_token(const char *folder, struct kubeconfig *config,
 	return r;
 }
 
-int kubeconfig_in_cluster(const char *root, struct kubeconfig **ret,
-			  struct kubeconfig_error *ret_error)
+static int load_pod(const char *folder, struct kubeconfig **ret, struct kubeconfig_error *ret_error)
 {
 	_cleanup_(kubeconfig_freep) struct kubeconfig *config = calloc(1, sizeof(*config));
-	_free_ char *folder = NULL;
 	int r;
 
-	if (!config || asprintf(&folder, "%s%s", root, SERVICE_ACCOUNT) < 0) {
-		folder = NULL;
+	if (!config)
 		return -ENOMEM;
-	}
 	config->path = strdup("the service account of this pod");
 	config->context = strdup("in-cluster");
-	if (!config->path || !config->context)
+	config->pod_folder = strdup(folder);
+	if (!config->path || !config->context || !config->pod_folder)
 		return -ENOMEM;
 	r = set_pod_server(config, ret_error);
 	if (r == 0)
@@ -316,6 +315,36 @@ int kubeconfig_in_cluster(const char *root, struct kubeconfig **ret,
 		r = check_pod_token(folder, config, ret_error);
 	if (r < 0)
 		return r;
+	config->has_own_servers = false;
 	*ret = TAKE_PTR(config);
+	return 0;
+}
+
+int kubeconfig_in_cluster(const char *root, struct kubeconfig **ret,
+			  struct kubeconfig_error *ret_error)
+{
+	_free_ char *folder = NULL;
+
+	if (asprintf(&folder, "%s%s", root, SERVICE_ACCOUNT) < 0) {
+		folder = NULL;
+		return -ENOMEM;
+	}
+	return load_pod(folder, ret, ret_error);
+}
+
+int kubeconfig_reload(const struct kubeconfig *config, struct kubeconfig **ret,
+		      struct kubeconfig_error *ret_error)
+{
+	_cleanup_(kubeconfig_freep) struct kubeconfig *fresh = NULL;
+	int r = config->pod_folder
+			? load_pod(config->pod_folder, &fresh, ret_error)
+			: kubeconfig_load(config->path, config->context, &fresh, ret_error);
+
+	if (r == 0 && config->has_own_servers)
+		r = kubeconfig_set_servers(fresh, (const char *const *)config->servers,
+					   config->n_servers, ret_error);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(fresh);
 	return 0;
 }

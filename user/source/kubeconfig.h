@@ -25,7 +25,9 @@ struct kubeconfig_exec {
 /**
  * struct kubeconfig - one context, files read in but @token_file. All owned.
  * @path: where it was read, for messages; "the service account of this pod".
+ * @pod_folder: of the service account's files; NULL: @path is a file.
  * @servers: URLs without a / at the end, tried in turn.
+ * @has_own_servers: they come from kubeconfig_set_servers().
  * @ca_pem, @cert_pem, @key_pem: NULL: none.  @token: a fixed one; NULL.
  * @token_file: read again when it changes, goes before @token; NULL.
  * @username, @password: basic authentication; NULL.
@@ -35,8 +37,10 @@ struct kubeconfig_exec {
 struct kubeconfig {
 	char *path;
 	char *context;
+	char *pod_folder;
 	char **servers;
 	size_t n_servers;
+	bool has_own_servers;
 	char *ca_pem;
 	char *cert_pem;
 	char *key_pem;
@@ -73,6 +77,14 @@ int kubeconfig_load(const char *path, const char *context, struct kubeconfig **r
  */
 int kubeconfig_in_cluster(const char *root, struct kubeconfig **ret,
 			  struct kubeconfig_error *ret_error);
+
+/**
+ * kubeconfig_reload() - read again what @config was read from: certificates and keys are renewed in
+ * their files. The context and kubeconfig_set_servers() hold on.
+ * Return: as kubeconfig_load().
+ */
+int kubeconfig_reload(const struct kubeconfig *config, struct kubeconfig **ret,
+		      struct kubeconfig_error *ret_error);
 
 /**
  * kubeconfig_set_servers() - use these URLs instead (--server).

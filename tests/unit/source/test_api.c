@@ -66,12 +66,10 @@ static void warn(void *arg, const char *text)
 	snprintf(warnings + strlen(warnings), sizeof(warnings) - strlen(warnings), "%s\n", text);
 }
 
-/* An API client for this cluster and user, in YAML's flow style. */
-static void open_api(const char *cluster, const char *user)
+/* @cluster, @user: in YAML's flow style. */
+static void write_kubeconfig(const char *cluster, const char *user)
 {
-	struct kubeconfig_error error = {};
-	struct kubeconfig *config;
-	char text[1024], path[128];
+	char text[1024];
 
 	snprintf(text, sizeof(text),
 		 "current-context: c\n"
@@ -80,6 +78,16 @@ static void open_api(const char *cluster, const char *user)
 		 "users: [{name: u, user: {%s}}]\n",
 		 cluster, user);
 	write_file("kubeconfig", text);
+}
+
+/* An API client for this cluster and user. */
+static void open_api(const char *cluster, const char *user)
+{
+	struct kubeconfig_error error = {};
+	struct kubeconfig *config;
+	char path[128];
+
+	write_kubeconfig(cluster, user);
 	snprintf(path, sizeof(path), "%s/kubeconfig", folder);
 	cr_assert_eq(kubeconfig_load(path, NULL, &config, &error), 0, "%s", error.text);
 	cr_assert_eq(api_new(base, config, "1.2", warn, NULL, &api), 0);
@@ -238,6 +246,30 @@ Test(api, after_a_401_the_token_file_is_read_again)
 	cr_assert_eq(asking.status, 401);
 	cr_assert_str_eq(asking.text, "denied");
 	expect_header("Authorization: Bearer FIRST-");
+	get(&asking);
+	cr_assert_eq(asking.status, 200);
+	expect_header("Authorization: Bearer SECOND");
+}
+
+Test(api, after_a_401_the_kubeconfig_is_read_again)
+{
+	static const struct fake_answer answers[] = {
+		{DENIED_ANSWER, FAKE_KEEP},
+		{DENIED_ANSWER, FAKE_KEEP},
+		{OK_ANSWER, FAKE_KEEP},
+	};
+	struct asking asking;
+	char cluster[128];
+
+	serve(answers, ARRAY_SIZE(answers), "token: FIRST-");
+	get(&asking);
+	cr_assert_eq(asking.status, 401);
+	write_file("kubeconfig", "half a kubeconf");
+	get(&asking); /* what cannot be read changes nothing, and is told */
+	expect_header("Authorization: Bearer FIRST-");
+	cr_expect_not_null(strstr(warnings, "kubeconfig"), "%s", warnings);
+	snprintf(cluster, sizeof(cluster), "server: \"%s/prefix/\"", servers[0].url);
+	write_kubeconfig(cluster, "token: SECOND");
 	get(&asking);
 	cr_assert_eq(asking.status, 200);
 	expect_header("Authorization: Bearer SECOND");
