@@ -82,7 +82,7 @@ static void write_route(struct shadow *shadow, struct shadow_frontend *frontend,
 	if (frontend->is_inserted) {
 		route = route_of(frontend);
 		found = frontend_table_find(table, &frontend->key);
-		if (memcmp(&route, &found, sizeof(route))) {
+		if (memcmp(&route, &found, sizeof(route)) != 0) {
 			maps_will_write(shadow->maps);
 			frontend_table_put(table, &frontend->key, &route);
 		}
