@@ -340,7 +340,7 @@ int kubeconfig_reload(const struct kubeconfig *config, struct kubeconfig **ret,
 			? load_pod(config->pod_folder, &fresh, ret_error)
 			: kubeconfig_load(config->path, config->context, &fresh, ret_error);
 
-	if (r == 0 && config->has_own_servers)
+	if (r == 0 && fresh && config->has_own_servers)
 		r = kubeconfig_set_servers(fresh, (const char *const *)config->servers,
 					   config->n_servers, ret_error);
 	if (r < 0)

@@ -43,7 +43,7 @@ static struct k8s_slice *slice_of(uint8_t family, size_t n, bool is_hinted)
 		.name = strings_get(pool, "web-abcde"),
 		.service = strings_get(pool, "web"),
 		.family = family,
-		.last_change_ns = 1234567890123,
+		.last_change_ns = 1234567890123L,
 		.ports = calloc(1, sizeof(*slice->ports)),
 		.n_ports = 1,
 		.endpoints = calloc(n + 1, sizeof(*slice->endpoints)),
@@ -107,7 +107,7 @@ Test(packed_slice, opens_as_it_was)
 
 Test(packed_slice, null_is_fine)
 {
-	struct k8s_slice none = {0};
+	struct k8s_slice none = {};
 
 	packed_slice_free(pool, NULL);
 	packed_slice_close(&none);
