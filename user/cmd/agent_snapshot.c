@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -164,6 +165,8 @@ static void on_done(evutil_socket_t fd, short what, void *arg)
 	if (read(fd, &n, sizeof(n)) < 0 || !snapshot->job)
 		return;
 	report(snapshot, snapshot_writer_finish(TAKE_PTR(snapshot->job), STOP_MS));
+	/* a state's bytes are megabytes, which nothing needs until the next one */
+	malloc_trim(0);
 	arm(snapshot);
 }
 
