@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "datapath/adopt.h"
@@ -162,6 +163,16 @@ static int start_threads(struct datapath *datapath, uint32_t features,
 	return 0;
 }
 
+/* One for each pin directory: the programs of two agents may sit on one cgroup. */
+static uint16_t selftest_port(const struct datapath *datapath)
+{
+	struct stat st;
+
+	if (stat(datapath->pin_dir, &st) < 0)
+		return SELFTEST_MAX_PORT;
+	return (uint16_t)(st.st_ino % SELFTEST_MAX_PORT + 1);
+}
+
 /*
  * The self-test's service ports are staged like all others, and first: a cluster that does not fit
  * must not push them out.
@@ -172,7 +183,7 @@ static int stage_selftest(struct datapath *datapath)
 	size_t n_ports, i;
 	int r;
 
-	datapath->selftest_error = selftest_open(&datapath->selftest);
+	datapath->selftest_error = selftest_open(selftest_port(datapath), &datapath->selftest);
 	if (!datapath->selftest)
 		return 0;
 	ports = selftest_ports(datapath->selftest, &n_ports);

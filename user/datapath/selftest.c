@@ -39,6 +39,7 @@ struct selftest {
 	size_t n_endpoints;
 	struct selftest_vip vips[2];
 	size_t n_vips;
+	uint16_t port;
 	uint64_t token;
 };
 
@@ -104,7 +105,7 @@ static int add_endpoint(struct selftest *test, int family, int type)
 		return fd;
 	endpoint->fd = fd;
 	endpoint->backend = (struct backend){.flags = SVC_BACKEND_F_LOCAL, .port = port};
-	endpoint->frontend = (struct frontend){.type = SVC_TYPE_CLUSTER_IP, .port = SELFTEST_PORT};
+	endpoint->frontend = (struct frontend){.type = SVC_TYPE_CLUSTER_IP, .port = test->port};
 	addr_parse(family == AF_INET ? "127.0.0.1" : "::1", &endpoint->backend.addr);
 	addr_parse(family == AF_INET ? SELFTEST_VIP4 : SELFTEST_VIP6, &endpoint->frontend.addr);
 	describe_port(test, test->n_endpoints, endpoint->backend.addr.family, type);
@@ -122,7 +123,7 @@ static int add_family(struct selftest *test, int family)
 	if (r < 0)
 		return r;
 	vip_init(&test->vips[test->n_vips++], family,
-		 family == AF_INET ? SELFTEST_VIP4 : SELFTEST_VIP6, SELFTEST_PORT);
+		 family == AF_INET ? SELFTEST_VIP4 : SELFTEST_VIP6, test->port);
 	return 0;
 }
 
@@ -131,13 +132,14 @@ static void selftest_closep(struct selftest **test)
 	selftest_close(*test);
 }
 
-int selftest_open(struct selftest **ret)
+int selftest_open(uint16_t port, struct selftest **ret)
 {
 	_cleanup_(selftest_closep) struct selftest *test = calloc(1, sizeof(*test));
 	int r;
 
 	if (!test)
 		return -ENOMEM;
+	test->port = port;
 	if (getrandom(&test->token, sizeof(test->token), 0) != (ssize_t)sizeof(test->token))
 		return -errno;
 	r = add_family(test, AF_INET);

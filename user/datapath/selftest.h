@@ -8,6 +8,7 @@
 #define SVCBPF_DATAPATH_SELFTEST_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "model/state.h"
 
@@ -22,7 +23,10 @@
  * discard-only prefix of RFC 6666. */
 #define SELFTEST_VIP4 "127.86.67.66"
 #define SELFTEST_VIP6 "100::5356:4342"
-#define SELFTEST_PORT 1
+
+/** SELFTEST_MAX_PORT - ports of the VIPs: 1 to this; agents with pin directories of their own that
+ * serve one cgroup take different ones. */
+#define SELFTEST_MAX_PORT 1023
 
 /** SELFTEST_TIMEOUT_MS - what datapath_selftest() allows a run. */
 #define SELFTEST_TIMEOUT_MS 2000
@@ -50,9 +54,10 @@ struct selftest_result {
 
 /**
  * selftest_open() - open the backends: sockets on 127.0.0.1 and, where there is IPv6, on ::1.
+ * @port: of the VIPs, host order.
  * Return: 0; -ENOMEM; negative errno of socket(2), bind(2). Free with selftest_close().
  */
-int selftest_open(struct selftest **ret);
+int selftest_open(uint16_t port, struct selftest **ret);
 
 /** selftest_close() - NULL is fine. */
 void selftest_close(struct selftest *test);

@@ -185,7 +185,7 @@ static struct selftest_result run_without(enum bpf_attach_type without)
 	struct selftest *test;
 	struct selftest_result result;
 
-	cr_assert_eq(selftest_open(&test), 0);
+	cr_assert_eq(selftest_open(1, &test), 0);
 	attach_all(test, without);
 	cr_assert_eq(selftest_run(test, cgroup, SELFTEST_TIMEOUT_MS, &result), 0);
 	selftest_close(test);
@@ -247,7 +247,7 @@ Test(selftest, silence_ends_in_time)
 
 	/* nothing listens for the datagram, and nothing refuses it */
 	cr_assert_eq(system("ip addr add 127.86.67.66/32 dev lo"), 0);
-	cr_assert_eq(selftest_open(&test), 0);
+	cr_assert_eq(selftest_open(1, &test), 0);
 	attach_all(test, BPF_CGROUP_UDP4_SENDMSG);
 	cr_assert_eq(selftest_run(test, cgroup, 300, &result), 0);
 	cr_expect_eq(result.outcome, SELFTEST_FAILED);
@@ -272,7 +272,7 @@ Test(selftest, unwritable_cgroup_is_not_a_failure)
 	struct selftest_result result;
 	struct selftest *test;
 
-	cr_assert_eq(selftest_open(&test), 0);
+	cr_assert_eq(selftest_open(1, &test), 0);
 	cr_assert_eq(selftest_run(test, "/nonexistent", SELFTEST_TIMEOUT_MS, &result), 0);
 	cr_expect_eq(result.outcome, SELFTEST_NOT_TESTED);
 	cr_expect_str_eq(result.text, "not tested: cannot move a process into /nonexistent: "
@@ -286,7 +286,7 @@ Test(selftest, ports_are_whole)
 	const struct service_port *ports;
 	size_t n = 0;
 
-	cr_assert_eq(selftest_open(&test), 0);
+	cr_assert_eq(selftest_open(1, &test), 0);
 	ports = selftest_ports(test, &n);
 	cr_assert_eq(n, 4);
 	for (size_t i = 0; i < n; i++) {
