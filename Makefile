@@ -49,12 +49,13 @@ BPF_TESTS := $(patsubst tests/bpf/%.c,$(O)/tests/bpf/%,$(sort $(wildcard tests/b
 BPF_PROBES := $(patsubst tests/bpf/%.bpf.c,$(O)/gen/%.skel.h,$(sort $(wildcard tests/bpf/*.bpf.c)))
 NET_TOOLS := $(patsubst tests/net/%.c,$(O)/tests/net/%,$(sort $(wildcard tests/net/*.c)))
 BENCH_TOOLS := $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(sort $(wildcard tests/bench/*.c)))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/*.c)))
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all check check-unit check-bpf check-net check-kernels lint fmt install uninstall clean demo deps \
-	e2e e2e-build bench-connect bench-load bench-sync help tests FORCE
+	e2e e2e-build bench-connect bench-load bench-sync fuzz fuzz-build help tests FORCE
 
 all: $(O)/svcbpf ## build build/svcbpf
 
@@ -149,6 +150,12 @@ $(O)/tests/bench/%: tests/bench/%.c $(ARCHIVES)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MF $@.d -o $@ $< \
 		-Wl,--start-group $(ARCHIVES) -Wl,--end-group $(PKG_LIBS)
 
+# Only where `make fuzz` has set CC and CFLAGS; seed_* are programs of their own.
+$(O)/tests/fuzz/%: tests/fuzz/%.c $(ARCHIVES)
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(if $(filter fuzz_%,$*),-fsanitize=fuzzer) \
+		-MMD -MP -MF $@.d -o $@ $< -Wl,--start-group $(ARCHIVES) -Wl,--end-group $(PKG_LIBS)
+
 tests: all $(UNIT_TESTS) $(BPF_TESTS) $(NET_TOOLS)
 
 check: tests ## run all tests (root); the last line is "N passed, N failed, N skipped"
@@ -171,6 +178,14 @@ e2e: all $(NET_TOOLS) e2e-build ## run the tests against a real Kubernetes API s
 
 e2e-build: ## build etcd and the API server for them: minutes the first time, kept in ~/.cache
 	$(Q)tests/e2e/build.sh > /dev/null
+
+# clang does not know the warnings of gcc that pragmas in the sources name.
+fuzz: ## fuzz the parsers with clang's libFuzzer, ASan and UBSan; FUZZ_TIME=30 seconds each, FUZZ="text config"
+	$(Q)$(MAKE) --no-print-directory O=$(O)/fuzz SAN=1 CC=$(CLANG) \
+		CFLAGS='-O1 -g -fsanitize=fuzzer-no-link -Wno-unknown-warning-option' fuzz-build
+	$(Q)O=$(O)/fuzz tests/fuzz/run.sh $(or $(FUZZ_TIME),30) $(FUZZ)
+
+fuzz-build: $(FUZZERS)
 
 lint: $(O)/gen/vmlinux.h $(SKELETONS) $(BPF_PROBES) ## static checks; CHECKS="format clang_tidy" runs only these
 	$(Q)O=$(O) ALL_CFLAGS="$(subst ",\",$(ALL_CFLAGS))" BPF_CFLAGS="$(BPF_CFLAGS)" scripts/lint.sh $(CHECKS)

@@ -29,6 +29,9 @@ int options_fail(const struct options_context *context, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(context->error, OPTIONS_ERROR_MAX, format, args);
 	va_end(args);
+	for (char *c = context->error; *c; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?'; /* the error stays one line */
 	return EINVAL;
 }
 

@@ -48,7 +48,8 @@ static int add_requests(struct request_array *array, const struct k8s_service *s
 	size_t n;
 	int r = frontends_of_port(service, family, port, &frontends, &n);
 
-	if (r < 0)
+	/* realloc(3) frees what is to have no size */
+	if (r < 0 || n == 0)
 		return r;
 	requests = reallocarray(array->requests, array->n + n, sizeof(*requests));
 	if (!requests)

@@ -346,6 +346,8 @@ static const struct {
 	{"once: true\n", ":1: unknown field \"once\""},
 	{"config: /x\n", ":1: unknown field \"config\""},
 	{"max-services: many\n", ":1: --max-services: 'many' is not a number from 16 to 16777216"},
+	{"max-services: \"1\\n2\"\n",
+	 ":1: --max-services: '1?2' is not a number from 16 to 16777216"},
 	{"max-services: 1.5\n", ":1: --max-services: '1.5' is not a number from 16 to 16777216"},
 	{"max-services: [1]\n", ":1: max-services: must be one value, not a list"},
 	{"max-services: {a: 1}\n", ":1: max-services: must be a string or a number, not an object"},

@@ -132,6 +132,21 @@ Test(model, only_differences_are_told)
 	EXPECT_TOLD("-b:http6 ");
 }
 
+/* As in a manifest without clusterIP; two of them, since the second one once freed what the first
+ * had. */
+Test(model, ports_without_any_frontend_are_left_out)
+{
+	struct k8s_service *service = build_http_service(pool, "web", "10.96.0.1");
+
+	service->is_unallocated = true;
+	build_port(pool, service, "more", IPPROTO_TCP, 81, 0);
+	cr_assert_eq(model_put_service(model, service), 0);
+	EXPECT_TOLD("");
+	EXPECT_MODEL(model, "");
+	put_service("web", "10.96.0.1");
+	EXPECT_TOLD("+web:http4 ");
+}
+
 Test(model, a_change_that_is_taken_back_is_not_told)
 {
 	put_service("web", "10.96.0.1");
