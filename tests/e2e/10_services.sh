@@ -14,7 +14,8 @@ e_start_agent
 # step FACT - what was applied is in force.
 step() {
 	t_wait 20 t_is_synced || :
-	t_is "$1: the kernel holds the plan" "$(diff <(t_plan -o json 2>&1) <(t_dump -o json 2>&1) | head -n 20)" ""
+	t_is "$1: the kernel holds the plan" \
+		"$(diff <(t_plan -o json 2>"$T_DIR/plan.err") <(t_dump -o json 2>&1) | head -n 20)" ""
 }
 
 # frontends SERVICE - how the kernel has them, "TYPE ADDRESS:PORT" one a line.
@@ -155,10 +156,13 @@ step "the node moves to zone-b"
 t_name_is "hints: this node's zone is zone-b" 10.244.0.2:8080 10.96.0.14:80
 k_delete nodes/n1
 step "the Node object is gone"
+t_like "the Node object is gone: plan says so" "$(<"$T_DIR/plan.err")" '^svcbpf plan: Node n1: the API has none of this name'
+t_like "the Node object is gone: status says so" "$("$SVCBPF" status --pin-dir "$T_PINS" || :)" '! Node n1: the API has none of this name'
 t_is "the Node object is gone: hints are no use" \
 	"$(t_in "$T_TOOLS/connloop" -n 60 10.96.0.14:80 | t_json 'len(d["backends"])')" 2
 k_node
 step "the Node object is back"
+t_ok "the Node object is back: all is well" "$SVCBPF" status --pin-dir "$T_PINS"
 t_name_is "the Node object is back: zone-a" 10.244.0.1:8080 10.96.0.14:80
 
 for name in web sticky dual inside; do k_remove_service $name; done

@@ -54,10 +54,10 @@ static int on_synced(void *arg)
 
 	if (agent->is_restoring)
 		return 0; /* agent_restore() decides what becomes of it */
-	if (agent_sync(agent) == 0) {
-		agent_snapshot_changed(agent->snapshot);
+	agent->has_state = true;
+	agent_snapshot_changed(agent->snapshot);
+	if (agent_sync(agent) == 0)
 		agent_begin(agent);
-	}
 	agent_tell_source(agent);
 	return 0;
 }

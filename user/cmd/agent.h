@@ -13,6 +13,9 @@
 #include "datapath/datapath.h"
 #include "datapath/node_addresses.h"
 
+/** AGENT_SOURCE_INTERVAL_MS - how often agent_tell_source() is called at least. */
+#define AGENT_SOURCE_INTERVAL_MS 10000
+
 struct agent_config;
 struct agent_snapshot;
 struct event;
@@ -23,6 +26,8 @@ struct event_recorder;
  * struct agent - all of it; zero-initialise, agent_close() copes with half of it.
  * @needs_restage: the kernel may lag behind the model: the next sync stages everything.
  * @has_synced: the first complete sync is done.
+ * @has_state: the model holds a whole state, as the source told it or as it was saved: it may be
+ *	written. Not so while what is pinned is served as it is.
  * @is_begun: the programs are attached: the datapath is served, whatever it holds.
  * @is_ready: and the self-test passed, or could not be run.
  * @is_restoring: what the source tells now is a saved state.
@@ -63,6 +68,7 @@ struct agent {
 	struct event *on_source;
 	bool needs_restage;
 	bool has_synced;
+	bool has_state;
 	bool is_begun;
 	bool is_ready;
 	bool is_restoring;
@@ -126,6 +132,12 @@ int agent_selftest(struct agent *agent);
 
 /** agent_selftest_later() - run it again: in a minute, or soon when it has not passed. */
 void agent_selftest_later(struct agent *agent, bool has_passed);
+
+/** agent_make_events() - signals, timers and file descriptors. Return: 0 or -ENOMEM. */
+int agent_make_events(struct agent *agent);
+
+/** agent_set_timer() - @event of this agent's comes after @delay_ms; replaces what was set. */
+void agent_set_timer(struct event *event, uint64_t delay_ms);
 
 /**
  * agent_run() - read the source, program and attach, then follow it until SIGTERM or SIGINT; with

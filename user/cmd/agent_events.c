@@ -6,10 +6,8 @@
 #include <string.h>
 
 #include "cmd/agent.h"
-#include "cmd/agent_snapshot.h"
 #include "cmd/sd_notify.h"
 #include "datapath/stale_udp.h"
-#include "source/manifests.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
@@ -18,10 +16,9 @@
 #define SELFTEST_RETRY_S 5
 #define LOG_INTERVAL_MS	 60000
 /* How long the API server may take at a start before a saved state is served. */
-#define API_PATIENCE_MS	   5000
-#define SOURCE_INTERVAL_MS 10000
-#define RETRY_FIRST_MS	   500
-#define RETRY_MAX_MS	   30000
+#define API_PATIENCE_MS 5000
+#define RETRY_FIRST_MS	500
+#define RETRY_MAX_MS	30000
 
 static void notify(const char *state)
 {
@@ -31,7 +28,7 @@ static void notify(const char *state)
 		log_debug_errno(r, "telling the service manager %s: %m", state);
 }
 
-static void add_timer(struct event *event, uint64_t delay_ms)
+void agent_set_timer(struct event *event, uint64_t delay_ms)
 {
 	const struct timeval delay = {
 		.tv_sec = (time_t)(delay_ms / 1000),
@@ -84,8 +81,8 @@ static void log_selftest(struct agent *agent, int r, const char *text)
 
 void agent_selftest_later(struct agent *agent, bool has_passed)
 {
-	add_timer(agent->on_selftest,
-		  1000ull * (has_passed ? SELFTEST_INTERVAL_S : SELFTEST_RETRY_S));
+	agent_set_timer(agent->on_selftest,
+			1000ull * (has_passed ? SELFTEST_INTERVAL_S : SELFTEST_RETRY_S));
 }
 
 int agent_selftest(struct agent *agent)
@@ -106,7 +103,7 @@ void agent_retry_later(struct agent *agent)
 	agent->retry_ms = agent->retry_ms ? agent->retry_ms * 2 : RETRY_FIRST_MS;
 	if (agent->retry_ms > RETRY_MAX_MS)
 		agent->retry_ms = RETRY_MAX_MS;
-	add_timer(agent->on_retry, agent->retry_ms);
+	agent_set_timer(agent->on_retry, agent->retry_ms);
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *arg)
@@ -115,10 +112,8 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	/* While what is pinned is served as it is, the model holds an older state. */
-	if (agent->has_synced || !agent->is_begun)
-		if (agent_sync(agent) < 0 || agent_begin(agent) < 0)
-			return;
+	if (agent->has_state && (agent_sync(agent) < 0 || agent_begin(agent) < 0))
+		return;
 	if (agent_set_addresses(agent) < 0)
 		agent_retry_later(agent);
 }
@@ -126,7 +121,7 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 void agent_problems_later(struct agent *agent)
 {
 	if (agent->on_problems)
-		add_timer(agent->on_problems, 0);
+		agent_set_timer(agent->on_problems, 0);
 }
 
 static void on_problems(evutil_socket_t fd, short what, void *arg)
@@ -198,7 +193,7 @@ static void on_grace(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	datapath_grace_done(agent->datapath);
-	if (datapath_wants_commit(agent->datapath))
+	if (agent->has_state && datapath_wants_commit(agent->datapath))
 		agent_sync(agent);
 	log_stale_udp(agent);
 }
@@ -240,15 +235,15 @@ static void on_source(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	agent_tell_source(agent);
-	add_timer(agent->on_source, SOURCE_INTERVAL_MS);
+	agent_set_timer(agent->on_source, AGENT_SOURCE_INTERVAL_MS);
 }
 
 void agent_restore_later(struct agent *agent)
 {
-	add_timer(agent->on_saved, API_PATIENCE_MS);
+	agent_set_timer(agent->on_saved, API_PATIENCE_MS);
 }
 
-static int make_events(struct agent *agent)
+int agent_make_events(struct agent *agent)
 {
 	const short on_signal = EV_SIGNAL | EV_PERSIST;
 	const short on_input = EV_READ | EV_PERSIST;
@@ -275,48 +270,4 @@ void agent_end(struct agent *agent, int result)
 {
 	agent->result = result;
 	event_base_loopbreak(agent->base);
-}
-
-/* All is told, written and attached before the loop runs. */
-static int begin_manifests(struct agent *agent)
-{
-	int r = feed_load(&agent->feed, 0);
-
-	if (r < 0)
-		return log_error_errno(r, "reading the manifests: %m");
-	if (!agent->is_begun)
-		return agent->result < 0 ? agent->result : -EIO; /* it was said why */
-	if (agent->options->is_once)
-		return agent->result;
-	r = manifests_follow(agent->feed.manifests, agent->base);
-	return r < 0 ? log_error_errno(r, "following the manifests (inotify): %m") : 0;
-}
-
-/* The first answer comes in the loop; when it does not, on_saved() serves what was saved. */
-static int begin_kubernetes(struct agent *agent)
-{
-	int r = feed_start(&agent->feed);
-
-	if (r < 0)
-		return log_error_errno(r, "asking the API server: %m");
-	log_info("asking the API server %s", agent->feed.source_name);
-	agent_restore_later(agent);
-	return 0;
-}
-
-int agent_run(struct agent *agent)
-{
-	int r = make_events(agent);
-
-	if (r < 0)
-		return log_error_errno(r, "event loop: %m");
-	agent_tell_source(agent);
-	r = agent->feed.manifests ? begin_manifests(agent) : begin_kubernetes(agent);
-	if (r < 0 || (agent->feed.manifests && agent->options->is_once))
-		return r;
-	add_timer(agent->on_source, SOURCE_INTERVAL_MS);
-	if (event_base_dispatch(agent->base) < 0)
-		return log_error_errno(-EIO, "event loop: %m");
-	agent_snapshot_stop(agent->snapshot);
-	return agent->result;
 }

@@ -39,9 +39,12 @@ static void write_source(const struct svc_meta *meta, struct metrics_text *text,
 		metrics_text_count(text, (struct metric_labels){{{"state", states[i]}}},
 				   meta->source_state == i);
 	agent_metrics_begin(text, AGENT_METRIC_SOURCE_AGE);
-	if (meta->source_contact_ns && now_ns >= meta->source_contact_ns)
+	/* in step is up to now, which may be later than when the scrape began */
+	if (meta->source_contact_ns)
 		metrics_text_value(text, none,
-				   agent_metrics_seconds(now_ns - meta->source_contact_ns));
+				   agent_metrics_seconds(now_ns > meta->source_contact_ns
+								 ? now_ns - meta->source_contact_ns
+								 : 0));
 }
 
 static void write_stale_udp(const struct datapath *datapath, struct metrics_text *text)

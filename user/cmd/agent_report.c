@@ -5,6 +5,7 @@
 
 #include "cmd/agent.h"
 #include "source/event_recorder.h"
+#include "source/kubernetes.h"
 #include "util/log.h"
 
 static void on_event_log(void *arg, int level, const char *text)
@@ -62,10 +63,20 @@ void agent_report_start(struct agent *agent)
 	event_recorder_tell(agent->events, &object, &note);
 }
 
+/*
+ * As in kube-proxy nothing is late before all lists are in (R44): while one of them cannot be had,
+ * what is served from a saved state is no reason to send a load balancer's clients elsewhere.
+ */
+static void pend(const struct agent *agent, uint8_t family)
+{
+	if (!agent->feed.kubernetes || kubernetes_is_synced(agent->feed.kubernetes))
+		agent_serve_pending(agent->serve, family);
+}
+
 void agent_report_service(struct agent *agent)
 {
 	agent_metrics_service_changed(agent->metrics, agent_metrics_now_ns());
-	agent_serve_pending(agent->serve, ADDR_NONE);
+	pend(agent, ADDR_NONE);
 }
 
 void agent_report_slice(struct agent *agent, const struct k8s_slice *slice)
@@ -74,7 +85,7 @@ void agent_report_slice(struct agent *agent, const struct k8s_slice *slice)
 
 	agent_metrics_slice_changed(agent->metrics, family, slice ? slice->last_change_ns : 0,
 				    agent_metrics_now_ns());
-	agent_serve_pending(agent->serve, family);
+	pend(agent, family);
 }
 
 void agent_report_synced(struct agent *agent, double duration_s)

@@ -56,7 +56,8 @@ int agent_snapshot_new(const struct agent_snapshot_options *options, struct agen
 
 /**
  * agent_snapshot_changed() - the model is complete and as the API says, and differs from before:
- * after each commit of what the API told, not of what a snapshot told. NULL is fine.
+ * each time the API has told something, not when a snapshot has, and whether or not the datapath
+ * could take it. NULL is fine.
  *
  * Failures are logged: a warning with the first, one line when it works again.
  */

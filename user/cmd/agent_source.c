@@ -13,8 +13,12 @@
 
 /* An open watch brings a bookmark each minute: without any byte for longer it may hang. */
 #define WATCH_SILENT_MS 100000
-/* How often a start looks whether the first answer still comes in. */
+/* A list of which nothing came for so long does not come in. */
 #define PROGRESS_MS 5000
+/* How often a start looks whether the lists still come in. */
+#define LOOK_MS 1000
+/* And when it has waited for that long enough: what comes later replaces what was saved. */
+#define LISTS_MAX_MS 60000
 
 #define NS_PER_S  1000000000ull
 #define NS_PER_MS 1000000ull
@@ -101,16 +105,21 @@ void agent_tell_source(struct agent *agent)
 
 /* ------------------------------------------------------------------ without an answer */
 
-/* A long list may take its time; one that comes in is worth waiting for. */
+/*
+ * A long list may take its time; one that comes in is worth waiting for, but not forever: it may
+ * fail each time. What a watch tells while another list fails is no progress.
+ */
 static bool is_answering(const struct agent *agent)
 {
 	const uint64_t now_ms = agent_now_ms();
 
+	if (now_ms - agent->start_ms > LISTS_MAX_MS)
+		return false;
 	for (unsigned int i = 0; i < KUBERNETES_N_RESOURCES; i++) {
 		struct kubernetes_watch watch;
 
 		kubernetes_watch(agent->feed.kubernetes, i, &watch);
-		if (watch.contact_ms && now_ms - watch.contact_ms < PROGRESS_MS)
+		if (!watch.is_synced && watch.contact_ms && now_ms - watch.contact_ms < PROGRESS_MS)
 			return true;
 	}
 	return false;
@@ -148,6 +157,8 @@ static void keep_pinned(struct agent *agent, uint64_t pinned_ns)
 		 agent->feed.source_name, status_format_age(realtime_ns() - pinned_ns, age));
 	if (agent_sync_pinned(agent) == 0)
 		agent_begin(agent);
+	else
+		agent_restore_later(agent);
 }
 
 static void serve_saved(struct agent *agent, const struct snapshot_info *info)
@@ -161,6 +172,7 @@ static void serve_saved(struct agent *agent, const struct snapshot_info *info)
 		"%u EndpointSlices",
 		agent->feed.source_name, status_format_age(realtime_ns() - saved_ns, age),
 		info->n_services, info->n_slices);
+	agent->has_state = true;
 	if (agent_sync(agent) == 0)
 		agent_begin(agent);
 }
@@ -174,7 +186,7 @@ void agent_restore(struct agent *agent)
 	if (agent->is_begun || kubernetes_is_synced(agent->feed.kubernetes))
 		return;
 	if (is_answering(agent)) {
-		agent_restore_later(agent);
+		agent_set_timer(agent->on_saved, LOOK_MS);
 		return;
 	}
 	has_saved = load_saved(agent, &info);

@@ -116,7 +116,7 @@ void agent_update_problems(struct agent *agent)
 	rejects_settle(&agent->rejects, feed_reject_state, &agent->feed);
 	for (size_t i = 0; i < agent->rejects.n_items; i++)
 		agent_problems_add(problems, "", agent->rejects.items[i].line);
-	model_for_each_problem(agent->feed.model, add_problem, agent);
+	feed_for_each_problem(&agent->feed, add_problem, agent);
 	datapath_for_each_problem(agent->datapath, add_problem, agent);
 	if (!agent_problems_end(problems) && agent->has_synced)
 		return;
@@ -134,6 +134,7 @@ static int sync_failed(struct agent *agent, int r)
 			   "trying again");
 	agent->needs_restage = true;
 	agent_metrics_sync_failed(agent->metrics);
+	agent_serve_pending(agent->serve, ADDR_NONE);
 	agent_update_problems(agent);
 	agent_retry_later(agent);
 	return r;

@@ -247,6 +247,20 @@ uint64_t feed_reject_state(void *arg, const char *where)
 			       : kubernetes_reject_state(feed->kubernetes, where);
 }
 
+void feed_for_each_problem(const struct feed *feed,
+			   void (*fn)(void *arg, const char *subject, const char *text), void *arg)
+{
+	char subject[300];
+
+	model_for_each_problem(feed->model, fn, arg);
+	if (!feed->kubernetes || !kubernetes_is_node_missing(feed->kubernetes))
+		return;
+	snprintf(subject, sizeof(subject), "Node %s", model_node_name(feed->model));
+	fn(arg, subject,
+	   "the API has none of this name: no backend is local, its zone is unknown, and /healthz "
+	   "is 503; see --node-name");
+}
+
 void feed_close(struct feed *feed)
 {
 	manifests_free(feed->manifests);

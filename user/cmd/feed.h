@@ -81,6 +81,13 @@ size_t feed_n_rejected(const struct feed *feed);
 /** feed_reject_state() - as manifests_reject_state(). @arg: a struct feed. */
 uint64_t feed_reject_state(void *arg, const char *where);
 
+/**
+ * feed_for_each_problem() - what could not be served as asked: model_for_each_problem(), and a Node
+ * that the API server does not have.
+ */
+void feed_for_each_problem(const struct feed *feed,
+			   void (*fn)(void *arg, const char *subject, const char *text), void *arg);
+
 /** feed_close() - free what feed_open() made; a zeroed feed is fine. */
 void feed_close(struct feed *feed);
 

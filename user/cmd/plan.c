@@ -99,7 +99,7 @@ static int compute(struct feed *feed, const char *command, struct state **ret)
 		command_error(command, "computing the plan: %s", strerror(-r));
 		return CMD_FAILED;
 	}
-	model_for_each_problem(feed->model, print_problem, (void *)command);
+	feed_for_each_problem(feed, print_problem, (void *)command);
 	return CMD_OK;
 }
 

@@ -139,8 +139,10 @@ static void judge_links(struct status *status)
 	const struct program_spec *programs = object_programs(&n_programs);
 
 	if (!status->n_links) {
-		add_reason(status, "no program is attached: no connection to a Service is "
-				   "translated; start 'svcbpf run'");
+		add_reason(status,
+			   "no program is attached: no connection to a Service is translated; %s",
+			   status->is_running ? "the agent waits for its source, see its log"
+					      : "start 'svcbpf run'");
 		return;
 	}
 	for (size_t i = 0; i < n_programs; i++)
@@ -194,6 +196,6 @@ void status_judge(struct status *status)
 	judge_links(status);
 	judge_maps(status);
 	if (status->n_problems)
-		add_reason(status, "%zu problem%s with Services or manifests, see below",
-			   status->n_problems, status->n_problems == 1 ? "" : "s");
+		add_reason(status, "%zu problem%s, see below", status->n_problems,
+			   status->n_problems == 1 ? "" : "s");
 }

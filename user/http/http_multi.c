@@ -66,6 +66,7 @@ static int on_socket_change(CURL *easy, curl_socket_t fd, int what, void *arg, v
 	return 0;
 }
 
+/* Without memory for the timer it is time now: libcurl may be called too early, and says again. */
 static int on_timer_change(CURLM *multi, long timeout_ms, void *arg)
 {
 	struct http_client *client = arg;
@@ -76,8 +77,10 @@ static int on_timer_change(CURLM *multi, long timeout_ms, void *arg)
 
 	(void)multi;
 	if (timeout_ms < 0)
-		return event_del(client->timer);
-	return event_add(client->timer, &timeout);
+		event_del(client->timer);
+	else if (event_add(client->timer, &timeout) < 0)
+		event_active(client->timer, EV_TIMEOUT, 0);
+	return 0;
 }
 
 int http_multi_init(struct http_client *client)

@@ -23,7 +23,7 @@ LIST_HEAD(api_calls, api_call);
  * struct api - the servers and who we are.
  * @calls: all that are under way, the youngest first.
  * @current: index of the server that the next call goes to.
- * @is_stale: the server did not accept what @config says: read it again.
+ * @is_stale: what @config says was not accepted, or cannot be used: read it again.
  * @problem: why that failed last; "" when it did not.
  * @n_fresh: so many of the next calls get a fresh connection, one for each that failed.
  */
@@ -114,12 +114,20 @@ static bool is_server_at_fault(const struct api_call *call, const struct http_re
 	return result->error < 0 || (result->status >= 502 && result->status <= 504);
 }
 
+/*
+ * Whether what we are has to be found anew: the server has refused it, a certificate already in the
+ * handshake; or a certificate and a key do not match, as they do while they are renewed.
+ */
+static bool is_refused(const struct http_result *result)
+{
+	return result->status == 401 || result->error == -EKEYREJECTED || result->error == -EINVAL;
+}
+
 static void learn(const struct api_call *call, const struct http_result *result)
 {
 	struct api *api = call->api;
 
-	/* a certificate that a plugin gave may have been refused in the handshake */
-	if (result->status == 401 || result->error == -EKEYREJECTED) {
+	if (!call->has_refused && is_refused(result)) {
 		credentials_reject(api->credentials, call->generation);
 		api->is_stale = true;
 	}
@@ -281,6 +289,13 @@ static void tell_reload(struct api *api, const char *problem)
 	snprintf(api->problem, sizeof(api->problem), "%s", problem);
 }
 
+static void warn_if_insecure(const struct api *api)
+{
+	if (api->config->is_insecure)
+		api->warn(api->arg, "insecure-skip-tls-verify: the API server's certificate is not "
+				    "verified, anybody on the way to it can act as the API server");
+}
+
 /*
  * Certificates, keys and authorities are renewed in their files; as a token's, the new content is
  * looked for when the old one is refused. What cannot be read leaves all as it was.
@@ -290,6 +305,7 @@ static void reload(struct api *api)
 	_cleanup_(kubeconfig_freep) struct kubeconfig *config = NULL;
 	struct credentials *credentials = NULL;
 	struct kubeconfig_error error = {};
+	const bool was_insecure = api->config->is_insecure;
 	int r = kubeconfig_reload(api->config, &config, &error);
 
 	if (r == 0)
@@ -303,6 +319,8 @@ static void reload(struct api *api)
 	api->credentials = credentials;
 	api->config = TAKE_PTR(config);
 	api->current %= api->config->n_servers;
+	if (!was_insecure)
+		warn_if_insecure(api);
 }
 
 /* What done() starts meanwhile waits for the next time. */
@@ -399,9 +417,7 @@ static void warn_about(const struct api *api)
 	const struct kubeconfig *config = api->config;
 	char text[512];
 
-	if (config->is_insecure)
-		api->warn(api->arg, "insecure-skip-tls-verify: the API server's certificate is not "
-				    "verified, anybody on the way to it can act as the API server");
+	warn_if_insecure(api);
 	for (size_t i = 0; i < config->n_servers; i++) {
 		if (!has_secret(config) || strncasecmp(config->servers[i], "https:", 6) == 0)
 			continue;

@@ -54,9 +54,10 @@ void api_set_mark(struct api *api, uint32_t mark);
  * Credentials are found first: a token file is read again when it has changed or is older than a
  * minute, an exec plugin is run (without blocking) when its credential has expired; a failure of
  * that ends the call with -ENOKEY (done() is called from the event loop, text says why).
- * After a status 401 they are found anew for the next call. After a failure of the transport, and
- * after status 502, 503 and 504, the next call goes to the next of the servers, on a fresh
- * connection. Nothing is retried here: the caller knows when.
+ * After a status 401, and when a certificate is refused or does not match its key, they are found
+ * anew for the next call, and the kubeconfig and its files are read again. After a failure of the
+ * transport, and after status 502, 503 and 504, the next call goes to the next of the servers, on a
+ * fresh connection. Nothing is retried here: the caller knows when.
  * Return: 0; -EINVAL; -ENOMEM.
  */
 int api_call_start(struct api *api, const struct api_params *params,

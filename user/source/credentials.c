@@ -18,6 +18,7 @@
 
 #define EXEC_TIMEOUT_S	     60
 #define EXPIRY_LEEWAY_S	     10
+#define EXEC_WINDOW_S	     5 /* in which a plugin is run twice at most */
 #define TOKEN_FILE_MAX_AGE_S 60
 
 /**
@@ -28,7 +29,7 @@
  * @is_rejected: the server did not accept this generation.
  * @file: the token file when it was read.  @read_s: then, CLOCK_MONOTONIC; 0: never.
  * @granted: what the plugin gave last; its token is in @authorization.
- * @run: the plugin runs.
+ * @run: the plugin runs.  @runs_s: when it was started last, and before that, CLOCK_MONOTONIC.
  */
 struct credentials {
 	struct event_base *base;
@@ -44,6 +45,7 @@ struct credentials {
 	int64_t read_s;
 	struct exec_credential granted;
 	struct exec_run *run;
+	int64_t runs_s[2];
 	char text[EXEC_TEXT_MAX];
 };
 
@@ -184,6 +186,33 @@ static void on_exec_done(void *arg, struct exec_credential *grant, const char *t
 	credentials->ready(credentials->arg, r);
 }
 
+/*
+ * A plugin starts an interpreter, or asks another server: not for each try of each watch while it
+ * fails, or while what it gives is refused.
+ */
+static bool has_run_enough(const struct credentials *credentials)
+{
+	const int64_t before_s = credentials->runs_s[1];
+
+	return before_s && now_s(CLOCK_MONOTONIC) - before_s < EXEC_WINDOW_S;
+}
+
+/* Return: 0: what was granted must do; -ENOKEY: there is none, credentials_text() says why. */
+static int do_without_exec(struct credentials *credentials)
+{
+	const struct exec_credential *granted = &credentials->granted;
+
+	if (credentials->has_granted && !credentials->is_rejected &&
+	    now_s(CLOCK_REALTIME) < granted->expires_s)
+		return 0;
+	if (!*credentials->text)
+		snprintf(credentials->text, sizeof(credentials->text),
+			 "exec plugin: what it gives is refused or has expired; it is run twice in "
+			 "%d s at most",
+			 EXEC_WINDOW_S);
+	return -ENOKEY;
+}
+
 static int run_exec(struct credentials *credentials)
 {
 	const struct exec_events events = {.done = on_exec_done, .arg = credentials};
@@ -191,6 +220,10 @@ static int run_exec(struct credentials *credentials)
 
 	if (credentials->run)
 		return -EINPROGRESS;
+	if (has_run_enough(credentials))
+		return do_without_exec(credentials);
+	credentials->runs_s[1] = credentials->runs_s[0];
+	credentials->runs_s[0] = now_s(CLOCK_MONOTONIC);
 	r = exec_run_start(credentials->base, credentials->config, EXEC_TIMEOUT_S, &events,
 			   &credentials->run, credentials->text);
 	if (r == -ENOMEM)

@@ -11,6 +11,8 @@
 #include "source/api.h"
 #include "source/event_json.h"
 #include "source/event_limits.h"
+#include "source/reflector_private.h"
+#include "source/text_hash.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
@@ -67,18 +69,20 @@ static void queued_clear(struct queued *queued)
 static void log_failure(struct event_recorder *recorder, const struct http_result *result)
 {
 	const bool is_news = result->status == STATUS_FORBIDDEN && !recorder->is_forbidden;
+	char why[LOG_TEXT_BYTES / 2];
 	char text[LOG_TEXT_BYTES];
 
 	if (result->status == STATUS_FORBIDDEN)
 		recorder->is_forbidden = true;
 	if (!recorder->log)
 		return;
+	reflector_status_text(result->text, why, sizeof(why));
 	if (is_news)
 		snprintf(text, sizeof(text),
-			 "may not create Kubernetes Events, they are dropped: %s", result->text);
+			 "may not create Kubernetes Events, they are dropped: %s", why);
 	else
 		snprintf(text, sizeof(text), "a Kubernetes Event was dropped: status %ld: %s",
-			 result->status, result->text);
+			 result->status, why);
 	recorder->log(recorder->log_arg, is_news ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, text);
 }
 
@@ -136,19 +140,15 @@ static void on_queued(evutil_socket_t fd, short what, void *arg)
 
 /* ------------------------------------------------------------------ telling */
 
-/* FNV-1a, the parts kept apart. */
 static uint64_t hash_more(uint64_t hash, const char *text)
 {
-	do {
-		hash = (hash ^ (unsigned char)*text) * 0x100000001b3ull;
-	} while (*text++);
-	return hash;
+	return text_hash(hash, text, strlen(text));
 }
 
 static enum event_verdict ask(struct event_recorder *recorder, const struct event_object *object,
 			      const struct event_note *note)
 {
-	uint64_t hash = hash_more(0xcbf29ce484222325ull, object->kind);
+	uint64_t hash = hash_more(0, object->kind);
 	uint64_t hash_of_object;
 
 	hash = hash_more(hash, event_json_namespace(object));

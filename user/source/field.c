@@ -119,9 +119,11 @@ static int fail_type(const struct field *field, const char *want)
 	if (cJSON_IsNumber(node))
 		return field_fail(field, "must be %s, but is the number %g", want,
 				  node->valuedouble);
+	/* YAML 1.1: so are n, no, off, y, yes, on */
 	if (cJSON_IsBool(node))
-		return field_fail(field, "must be %s, but is %s", want,
-				  cJSON_IsTrue(node) ? "true" : "false");
+		return field_fail(field, "must be %s, but is %s%s", want,
+				  cJSON_IsTrue(node) ? "true" : "false",
+				  strcmp(want, "a string") == 0 ? "; quote it" : "");
 	return field_fail(field, "must be %s, but is %s", want, type_name(node));
 }
 

@@ -235,6 +235,11 @@ bool kubernetes_is_synced(const struct kubernetes *kubernetes)
 	return kubernetes->is_synced;
 }
 
+bool kubernetes_is_node_missing(const struct kubernetes *kubernetes)
+{
+	return kubernetes->node_state == NODE_GONE;
+}
+
 void kubernetes_watch(const struct kubernetes *kubernetes, enum kubernetes_resource resource,
 		      struct kubernetes_watch *ret)
 {

@@ -100,6 +100,9 @@ const struct source_events *kubernetes_restore(struct kubernetes *kubernetes);
  */
 bool kubernetes_is_synced(const struct kubernetes *kubernetes);
 
+/** kubernetes_is_node_missing() - whether the server has said that there is no such Node. */
+bool kubernetes_is_node_missing(const struct kubernetes *kubernetes);
+
 /** kubernetes_watch() - one reflector. @ret: strings borrowed until the event loop runs again. */
 void kubernetes_watch(const struct kubernetes *kubernetes, enum kubernetes_resource resource,
 		      struct kubernetes_watch *ret);

@@ -18,7 +18,7 @@ struct kubernetes_reject {
 
 /**
  * struct kubernetes_follower - one of the resources.
- * @is_listing: between the begin and the end of a list; or it failed and has not begun again.
+ * @is_listing: between the begin of a list and its end, or its failure.
  */
 struct kubernetes_follower {
 	struct kubernetes *kubernetes;

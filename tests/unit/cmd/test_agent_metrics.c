@@ -252,7 +252,7 @@ Test(agent_metrics, with_a_datapath_every_metric_but_the_api_servers_is_there)
 #undef NAME
 	};
 	_cleanup_(clear) struct fixture fixture = begin();
-	const struct datapath_source source = {
+	struct datapath_source source = {
 		.kind = SVC_SOURCE_KUBERNETES,
 		.state = SVC_SOURCE_LOST,
 		.contact_ns = START,
@@ -286,5 +286,10 @@ Test(agent_metrics, with_a_datapath_every_metric_but_the_api_servers_is_there)
 	cr_assert_eq(value(&fixture, "svcbpf_map_capacity{map=\"services\"}"), 64);
 	cr_assert_eq(value(&fixture, "svcbpf_map_entries{map=\"services\"}"), 1);
 	cr_assert_eq(value(&fixture, "svcbpf_connect_translated_total"), 0);
+	/* in step: heard of after the scrape began */
+	source.contact_ns = START + 60 * S + 1;
+	datapath_set_source(datapath, &source);
+	scrape(&fixture, START + 60 * S);
+	cr_assert_eq(value(&fixture, "svcbpf_source_age_seconds"), 0);
 	datapath_close(datapath);
 }

@@ -1,17 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The agent's HTTP servers as a probe, a scraper and a load balancer see them. */
 #include <errno.h>
+#include <sys/syscall.h>
+#include <time.h>
 
+#include "cmd/agent.h"
 #include "cmd/agent_metrics.h"
 #include "cmd/agent_serve.h"
 #include "http/health_checks.h"
 #include "http/http_bind.h"
 #include "model/objects.h"
 #include "model/state.h"
+#include "source/kubernetes.h"
 #include "unit/http/dial.h"
 #include "unit/http/metrics_parse.h"
 #include "util/addr.h"
 #include "util/cleanup.h"
+
+/* All clocks of this process are so much ahead. */
+static time_t ahead_s;
+
+/* Takes the place of the C library's. */
+int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+	long r = syscall(SYS_clock_gettime, clock, ret);
+
+	ret->tv_sec += ahead_s;
+	return (int)r;
+}
 
 struct fixture {
 	struct event_base *base;
@@ -226,4 +242,46 @@ Test(agent_serve, a_health_check_opens_with_the_sync_and_its_failure_is_told)
 		 taken);
 	cr_assert_str_eq(fixture.failed, expected);
 	close(fds[0]);
+}
+
+/* Two minutes after a change that no sync has followed: /livez. */
+static int status_when_late(const struct agent *agent, struct fixture *fixture)
+{
+	int status;
+
+	agent_serve_synced(agent->serve);
+	agent_report_service((struct agent *)agent);
+	ahead_s += 120;
+	status = status_of(fixture, "/livez");
+	agent_serve_synced(agent->serve);
+	return status;
+}
+
+Test(agent_serve, a_change_that_is_not_programmed_is_unhealthy)
+{
+	_cleanup_(close_serve) struct fixture fixture = ports();
+	struct agent agent = {};
+
+	open_serve(&fixture, false);
+	agent.metrics = fixture.metrics;
+	agent.serve = fixture.serve;
+	cr_assert_eq(status_when_late(&agent, &fixture), 503);
+	cr_assert_eq(status_of(&fixture, "/livez"), 200);
+}
+
+/* One of the lists may not be read: a saved state is served, and what the others tell must wait. */
+Test(agent_serve, before_all_is_listed_no_change_is_late)
+{
+	_cleanup_(close_serve) struct fixture fixture = ports();
+	const struct source_events events = {};
+	struct kubernetes_options options = {.node_name = "n1"};
+	struct agent agent = {};
+
+	open_serve(&fixture, false);
+	options.base = fixture.base;
+	cr_assert_eq(kubernetes_new(&options, &events, &agent.feed.kubernetes), 0);
+	agent.metrics = fixture.metrics;
+	agent.serve = fixture.serve;
+	cr_assert_eq(status_when_late(&agent, &fixture), 200);
+	kubernetes_free(agent.feed.kubernetes);
 }

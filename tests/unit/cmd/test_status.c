@@ -138,7 +138,8 @@ Test(status, links)
 	struct status_link changed[ARRAY_SIZE(links)];
 
 	status.n_links = 0;
-	expect_reason(status, "no program is attached");
+	expect_reason(status, "no program is attached: no connection to a Service is translated; "
+			      "the agent waits for its source");
 	status = healthy();
 	status.n_links--;
 	expect_reason(status, "program sock_release is not attached");
@@ -175,7 +176,7 @@ Test(status, problems)
 
 	status.problems = problems;
 	status.n_problems = 1;
-	expect_reason(status, "1 problem with Services or manifests");
+	expect_reason(status, "1 problem, see below");
 }
 
 Test(status, a_sync_cut_short)
@@ -318,8 +319,7 @@ Test(status, json_in_full)
 		"stay "
 		"with a backend that has left until they connect again\"},\n"
 		"{\"name\":\"netnsEnter\",\"present\":true,\"effect\":null}\n],\n"
-		"\"reasons\":[\n\"1 problem with "
-		"Services or manifests, see below\"\n],\n"
+		"\"reasons\":[\n\"1 problem, see below\"\n],\n"
 		"\"problems\":[\n\"default/web: ClusterIP 10.96.0.10 is taken\"\n]}\n",
 		"got:\n%s", text);
 	json = cJSON_Parse(text);

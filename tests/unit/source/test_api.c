@@ -1,133 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls to API servers: credentials that change, servers that fail. */
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/stat.h>
-
-#include "source/api.h"
-#include "source/kubeconfig.h"
-#include "unit/http/asking.h"
-#include "unit/http/fake_server.h"
-#include "unit/http/tls_server.h"
-
-#define OK_ANSWER     "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-#define DENIED_ANSWER "HTTP/1.1 401 Unauthorized\r\nContent-Length: 6\r\n\r\ndenied"
-#define DOWN_ANSWER   "HTTP/1.1 503 Down\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n"
-
-static struct event_base *base;
-static struct api *api;
-static char folder[64];
-static char warnings[1024];
-static struct fake_server servers[3];
-
-static void set_up(void)
-{
-	signal(SIGPIPE, SIG_IGN);
-	unsetenv("http_proxy");
-	unsetenv("all_proxy");
-	base = event_base_new();
-	cr_assert_not_null(base);
-	snprintf(folder, sizeof(folder), "/tmp/svcbpf-api-%d-XXXXXX", getpid());
-	cr_assert_not_null(mkdtemp(folder));
-}
-
-static void tear_down(void)
-{
-	char command[128];
-
-	for (size_t i = 0; i < ARRAY_SIZE(servers); i++)
-		fake_server_stop(&servers[i]);
-	api_free(api);
-	event_base_free(base);
-	libevent_global_shutdown();
-	snprintf(command, sizeof(command), "rm -rf %s", folder);
-	cr_assert_eq(system(command), 0);
-}
+#include "unit/source/api_world.h"
 
 TestSuite(api, .init = set_up, .fini = tear_down, .timeout = 60);
-
-/* Writes a file of the test's folder; a script is made executable. */
-static void write_file(const char *name, const char *text)
-{
-	_fclose_ FILE *file = NULL;
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	file = fopen(path, "we");
-	cr_assert_not_null(file);
-	fputs(text, file);
-	cr_assert_eq(fchmod(fileno(file), text[0] == '#' ? 0700 : 0600), 0);
-}
-
-static void warn(void *arg, const char *text)
-{
-	(void)arg;
-	snprintf(warnings + strlen(warnings), sizeof(warnings) - strlen(warnings), "%s\n", text);
-}
-
-/* @cluster, @user: in YAML's flow style. */
-static void write_kubeconfig(const char *cluster, const char *user)
-{
-	char text[1024];
-
-	snprintf(text, sizeof(text),
-		 "current-context: c\n"
-		 "contexts: [{name: c, context: {cluster: k, user: u}}]\n"
-		 "clusters: [{name: k, cluster: {%s}}]\n"
-		 "users: [{name: u, user: {%s}}]\n",
-		 cluster, user);
-	write_file("kubeconfig", text);
-}
-
-/* An API client for this cluster and user. */
-static void open_api(const char *cluster, const char *user)
-{
-	struct kubeconfig_error error = {};
-	struct kubeconfig *config;
-	char path[128];
-
-	write_kubeconfig(cluster, user);
-	snprintf(path, sizeof(path), "%s/kubeconfig", folder);
-	cr_assert_eq(kubeconfig_load(path, NULL, &config, &error), 0, "%s", error.text);
-	cr_assert_eq(api_new(base, config, "1.2", warn, NULL, &api), 0);
-}
-
-/* Starts the first fake server, and an API client for it. */
-static void serve(const struct fake_answer *answers, size_t n, const char *user)
-{
-	char cluster[128];
-
-	fake_server_start(&servers[0], base, answers, n);
-	snprintf(cluster, sizeof(cluster), "server: \"%s/prefix/\"", servers[0].url);
-	open_api(cluster, user);
-}
-
-static struct api_call *start(struct asking *asking, const struct api_params *params)
-{
-	const struct http_events events = asking_events(asking);
-	struct api_call *call = NULL;
-
-	*asking = (struct asking){.base = base};
-	cr_assert_eq(api_call_start(api, params, &events, &call), 0);
-	cr_assert_not_null(call);
-	return call;
-}
-
-static void get(struct asking *asking)
-{
-	start(asking, &(struct api_params){.path = "/version", .silence_s = 10});
-	asking_wait(asking);
-}
-
-static void expect_header(const char *line)
-{
-	char wanted[256];
-
-	snprintf(wanted, sizeof(wanted), "\r\n%s\r\n", line);
-	cr_expect_not_null(strstr(servers[0].request, wanted), "no %s in\n%s", line,
-			   servers[0].request);
-}
 
 Test(api, a_call_has_the_path_and_the_headers_it_needs)
 {
@@ -269,10 +144,12 @@ Test(api, after_a_401_the_kubeconfig_is_read_again)
 	expect_header("Authorization: Bearer FIRST-");
 	cr_expect_not_null(strstr(warnings, "kubeconfig"), "%s", warnings);
 	snprintf(cluster, sizeof(cluster), "server: \"%s/prefix/\"", servers[0].url);
+	strcat(cluster, ", insecure-skip-tls-verify: true");
 	write_kubeconfig(cluster, "token: SECOND");
 	get(&asking);
 	cr_assert_eq(asking.status, 200);
 	expect_header("Authorization: Bearer SECOND");
+	cr_expect_not_null(strstr(warnings, "insecure-skip-tls-verify"), "%s", warnings);
 }
 
 Test(api, a_missing_token_file_is_told_from_the_event_loop)
@@ -299,104 +176,6 @@ Test(api, a_missing_token_file_is_told_from_the_event_loop)
 	get(&asking);
 	cr_assert_eq(asking.status, 200);
 	cr_assert_eq(servers[0].n_requests, 1);
-}
-
-/* A plugin that gives the tokens of its n-th runs, each good until @expiry. */
-static void write_plugin(const char *expiry)
-{
-	char text[512];
-
-	snprintf(text, sizeof(text),
-		 "#!/bin/sh\n"
-		 "echo x >> %s/runs\n"
-		 "n=$(wc -l < %s/runs)\n"
-		 "echo '{\"kind\": \"ExecCredential\", \"status\": {\"token\": \"run-'$n'\"%s},'\n"
-		 "echo ' \"apiVersion\": \"client.authentication.k8s.io/v1\"}'\n",
-		 folder, folder, expiry);
-	write_file("plugin", text);
-}
-
-#define PLUGIN_USER "exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plugin}"
-
-Test(api, a_plugin_is_run_once_for_all_calls_that_wait_and_again_after_a_401)
-{
-	static const struct fake_answer answers[] = {
-		{OK_ANSWER, FAKE_KEEP},
-		{OK_ANSWER, FAKE_KEEP},
-		{DENIED_ANSWER, FAKE_KEEP},
-		{OK_ANSWER, FAKE_KEEP},
-	};
-	struct asking first, second, cancelled;
-	struct api_call *call;
-
-	write_plugin("");
-	serve(answers, ARRAY_SIZE(answers), PLUGIN_USER);
-	start(&first, &(struct api_params){.path = "/a"});
-	call = start(&cancelled, &(struct api_params){.path = "/b"});
-	start(&second, &(struct api_params){.path = "/c"});
-	api_call_cancel(call);
-	asking_wait(&first);
-	asking_wait(&second);
-	cr_assert_eq(first.status + second.status, 400);
-	cr_assert_eq(servers[0].n_requests, 2);
-	expect_header("Authorization: Bearer run-1");
-	get(&first);
-	cr_assert_eq(first.status, 401);
-	expect_header("Authorization: Bearer run-1");
-	get(&first);
-	cr_assert_eq(first.status, 200);
-	expect_header("Authorization: Bearer run-2");
-	cr_assert_eq(cancelled.n_done, 0);
-}
-
-Test(api, a_plugin_is_run_again_when_its_credential_has_expired)
-{
-	static const struct fake_answer answers[] = {{OK_ANSWER, FAKE_KEEP}};
-	struct asking asking;
-
-	write_plugin(", \"expirationTimestamp\": \"2001-01-01T00:00:00Z\"");
-	serve(answers, 1, PLUGIN_USER);
-	get(&asking);
-	expect_header("Authorization: Bearer run-1");
-	write_plugin(", \"expirationTimestamp\": \"2999-01-01T00:00:00Z\"");
-	get(&asking);
-	expect_header("Authorization: Bearer run-2");
-	get(&asking);
-	expect_header("Authorization: Bearer run-2");
-}
-
-Test(api, a_plugin_that_fails_ends_the_calls_and_is_run_for_the_next)
-{
-	static const struct fake_answer answers[] = {{OK_ANSWER, FAKE_KEEP}};
-	struct asking first, second;
-
-	write_file("plugin", "#!/bin/sh\nexit 7\n");
-	serve(answers, 1, PLUGIN_USER);
-	start(&first, &(struct api_params){.path = "/a"});
-	start(&second, &(struct api_params){.path = "/c"});
-	asking_wait(&first);
-	asking_wait(&second);
-	cr_assert_eq(first.error, -ENOKEY);
-	cr_assert_not_null(strstr(first.text, "plugin: failed with status 7"), "%s", first.text);
-	cr_assert_str_eq(first.text, second.text);
-	write_plugin("");
-	get(&first);
-	cr_assert_eq(first.status, 200);
-}
-
-Test(api, a_plugin_is_killed_with_the_api)
-{
-	static const struct fake_answer answers[] = {{OK_ANSWER, FAKE_KEEP}};
-	struct asking asking;
-
-	write_file("plugin", "#!/bin/sh\nexec sleep 100\n");
-	serve(answers, 1, PLUGIN_USER);
-	start(&asking, &(struct api_params){.path = "/a"});
-	run_for_ms(base, 50);
-	api_free(api);
-	api = NULL;
-	cr_assert_eq(asking.n_done, 0);
-	cr_assert_eq(waitpid(-1, NULL, WNOHANG), -1, "a child is left");
 }
 
 Test(api, servers_are_tried_in_turn)
@@ -551,4 +330,39 @@ Test(api, tls_comes_from_the_kubeconfig)
 	get(&asking);
 	cr_expect_eq(asking.status, 200, "%d %s", asking.error, asking.text);
 	tls_server_stop(&server);
+}
+
+static void copy_file(const struct tls_files *files, const char *from, const char *to)
+{
+	_free_ char *text = tls_file(files, from);
+
+	write_file(to, text);
+}
+
+/* Whoever renews them writes one file after the other, and we may look in between. */
+Test(api, a_certificate_and_key_that_do_not_match_are_read_again)
+{
+	struct tls_files files;
+	struct tls_server server;
+	struct asking asking;
+	char cluster[512];
+
+	tls_files_make(&files);
+	tls_server_start(&server, &files, "ca.pem");
+	snprintf(cluster, sizeof(cluster),
+		 "server: \"https://127.0.0.1:%u\", certificate-authority: %s/ca.pem", server.port,
+		 files.folder);
+	copy_file(&files, "other.pem", "cert");
+	copy_file(&files, "other.key", "key");
+	open_api(cluster, "client-certificate: cert, client-key: key");
+	get(&asking);
+	cr_expect_eq(asking.error, -EKEYREJECTED, "%d %s", asking.error, asking.text);
+	copy_file(&files, "client.pem", "cert");
+	get(&asking);
+	cr_expect_eq(asking.error, -EINVAL, "%d %s", asking.error, asking.text);
+	copy_file(&files, "client.key", "key");
+	get(&asking);
+	cr_expect_eq(asking.status, 200, "%d %s", asking.error, asking.text);
+	tls_server_stop(&server);
+	tls_files_remove(&files);
 }

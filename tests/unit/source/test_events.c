@@ -165,7 +165,9 @@ Test(events, stay_limited_with_more_objects_than_are_remembered)
 /* ------------------------------------------------------------------ sending */
 
 #define CREATED "HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}"
-#define DENIED	"HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\nno events"
+#define DENIED                                                                                     \
+	"HTTP/1.1 403 Forbidden\r\nContent-Length: 42\r\n\r\n"                                     \
+	"{\"kind\": \"Status\", \"message\": \"no events\"}"
 
 struct fixture {
 	struct event_base *base;

@@ -288,6 +288,7 @@ Test(kubeconfig, what_is_wrong_with_the_user_is_told)
 		{"token: \"a\\r\\nX-Evil: b\"",
 		 ".token: is no token: it has spaces or control characters in it, or is too long"},
 		{"token: 12345", ".token: must be a string, but is the number 12345"},
+		{"token: no", ".token: must be a string, but is false; quote it"},
 		{"token: a, username: b", ": a user name and a token: only one of them"},
 		{"client-certificate-data: " CERT_DATA,
 		 ": a client certificate without client-key"},

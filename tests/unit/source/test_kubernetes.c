@@ -82,9 +82,11 @@ Test(kubernetes, a_node_that_is_not_there)
 	run_until("synced");
 	EXPECT_LOG("+service d/web 10.0.0.1\n+slice d/web-1 web 10.1.0.1RS-\nnode none nowhere\n"
 		   "synced\n");
+	cr_expect(kubernetes_is_node_missing(world.kubernetes));
 	push(NODES, EVENT("ADDED", NODE("8", "a")));
 	run_until("synced");
 	EXPECT_LOG("node kn1 a\nsynced\n");
+	cr_expect_not(kubernetes_is_node_missing(world.kubernetes));
 }
 
 Test(kubernetes, a_node_that_may_not_be_read)
