@@ -20,7 +20,8 @@
 /* All clocks of this process are so much ahead. */
 static time_t ahead_s;
 
-/* Takes the place of the C library's. */
+/* Takes the place of the C library's, whose names for these begin with underscores. */
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 int clock_gettime(clockid_t clock, struct timespec *ret)
 {
 	long r = syscall(SYS_clock_gettime, clock, ret);

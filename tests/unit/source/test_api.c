@@ -143,8 +143,8 @@ Test(api, after_a_401_the_kubeconfig_is_read_again)
 	get(&asking); /* what cannot be read changes nothing, and is told */
 	expect_header("Authorization: Bearer FIRST-");
 	cr_expect_not_null(strstr(warnings, "kubeconfig"), "%s", warnings);
-	snprintf(cluster, sizeof(cluster), "server: \"%s/prefix/\"", servers[0].url);
-	strcat(cluster, ", insecure-skip-tls-verify: true");
+	snprintf(cluster, sizeof(cluster), "server: \"%s/prefix/\", insecure-skip-tls-verify: true",
+		 servers[0].url);
 	write_kubeconfig(cluster, "token: SECOND");
 	get(&asking);
 	cr_assert_eq(asking.status, 200);
