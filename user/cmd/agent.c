@@ -11,6 +11,7 @@
 #include "cmd/capabilities.h"
 #include "cmd/cgroup.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 /* ------------------------------------------------------------------ what the source tells */
@@ -222,7 +223,7 @@ int agent_open(struct agent *agent, const struct options *options)
 	int r;
 
 	agent->options = options;
-	agent->start_ms = agent_now_ms();
+	agent->start_ms = clock_now_ms();
 	r = find_cgroup(options, &agent->cgroup);
 	if (r == 0)
 		r = check_cgroup(agent->cgroup);

@@ -83,9 +83,6 @@ struct agent {
 	uint32_t retry_ms;
 };
 
-/** agent_now_ms() - CLOCK_MONOTONIC in milliseconds. */
-uint64_t agent_now_ms(void);
-
 /**
  * agent_open() - open the event loop, the datapath, the source and the address watch; nothing is
  * changed yet.

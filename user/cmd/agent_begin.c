@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cmd/agent.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 static void format_summary(const struct agent *agent, char *buf, size_t size_bytes)
@@ -19,7 +20,7 @@ static void format_summary(const struct agent *agent, char *buf, size_t size_byt
 	snprintf(buf, size_bytes,
 		 "programmed %zu Services, %zu frontends, %zu backends in %llu ms%s",
 		 changes->n_services, changes->n_frontends, changes->n_backends,
-		 (unsigned long long)(agent_now_ms() - agent->start_ms), problems);
+		 (unsigned long long)(clock_now_ms() - agent->start_ms), problems);
 }
 
 /* All is written before this: no program ever sees half a state. */

@@ -9,6 +9,7 @@
 #include "cmd/sd_notify.h"
 #include "datapath/stale_udp.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 #define SELFTEST_INTERVAL_S 60
@@ -65,7 +66,7 @@ void agent_ready(struct agent *agent)
 /* A failure is tried again often, but logged once a minute. */
 static void log_selftest(struct agent *agent, int r, const char *text)
 {
-	const uint64_t now_ms = agent_now_ms();
+	const uint64_t now_ms = clock_now_ms();
 
 	if (agent->selftest_error == r && now_ms - agent->selftest_logged_ms < LOG_INTERVAL_MS)
 		return;

@@ -5,19 +5,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cmd/agent_metrics_private.h"
 #include "model/state.h"
 #include "svcbpf/abi.h"
-
-uint64_t agent_metrics_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * AGENT_METRICS_NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 /* ------------------------------------------------------------------ life */
 

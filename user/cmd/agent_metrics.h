@@ -45,9 +45,6 @@ struct agent_metrics_sync {
 	uint64_t n_services;
 };
 
-/** agent_metrics_now_ns() - CLOCK_REALTIME in nanoseconds, the clock of all @now_ns here. */
-uint64_t agent_metrics_now_ns(void);
-
 /**
  * agent_metrics_new() - nothing measured yet.
  * @now_ns: trigger times of EndpointSlices before it are of no interest (R49).

@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The watches of the API server, for /metrics. */
-#include <time.h>
 
 #include "cmd/agent_metrics_private.h"
 #include "source/kubernetes.h"
 #include "util/cleanup.h"
-
-static uint64_t monotonic_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
+#include "util/clock.h"
 
 static struct metric_labels resource(const struct kubernetes_watch *watch)
 {
@@ -38,7 +30,7 @@ static void write_states(const struct kubernetes_watch *watches, struct metrics_
 
 static void write_ages(const struct kubernetes_watch *watches, struct metrics_text *text)
 {
-	const uint64_t now_ms = monotonic_ms();
+	const uint64_t now_ms = clock_now_ms();
 
 	agent_metrics_begin(text, AGENT_METRIC_WATCH_AGE);
 	for (unsigned int i = 0; i < KUBERNETES_N_RESOURCES; i++)

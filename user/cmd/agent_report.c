@@ -6,6 +6,7 @@
 #include "cmd/agent.h"
 #include "source/event_recorder.h"
 #include "source/kubernetes.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 static void on_event_log(void *arg, int level, const char *text)
@@ -75,7 +76,7 @@ static void pend(const struct agent *agent, uint8_t family)
 
 void agent_report_service(struct agent *agent)
 {
-	agent_metrics_service_changed(agent->metrics, agent_metrics_now_ns());
+	agent_metrics_service_changed(agent->metrics, clock_now_ns(CLOCK_REALTIME));
 	pend(agent, ADDR_NONE);
 }
 
@@ -84,7 +85,7 @@ void agent_report_slice(struct agent *agent, const struct k8s_slice *slice)
 	const uint8_t family = slice ? slice->family : ADDR_NONE;
 
 	agent_metrics_slice_changed(agent->metrics, family, slice ? slice->last_change_ns : 0,
-				    agent_metrics_now_ns());
+				    clock_now_ns(CLOCK_REALTIME));
 	pend(agent, family);
 }
 
@@ -96,7 +97,7 @@ void agent_report_synced(struct agent *agent, double duration_s)
 		.n_services = agent->changes.n_services,
 	};
 
-	agent_metrics_synced(agent->metrics, &sync, agent_metrics_now_ns());
+	agent_metrics_synced(agent->metrics, &sync, clock_now_ns(CLOCK_REALTIME));
 	agent_serve_synced(agent->serve);
 }
 
@@ -138,7 +139,8 @@ int agent_report_open(struct agent *agent)
 				   on_event_log, NULL, &agent->events);
 
 	if (r == 0)
-		r = agent_metrics_new(SVCBPF_VERSION, agent_metrics_now_ns(), &agent->metrics);
+		r = agent_metrics_new(SVCBPF_VERSION, clock_now_ns(CLOCK_REALTIME),
+				      &agent->metrics);
 	if (r == 0)
 		r = open_servers(agent);
 	if (r < 0)

@@ -19,6 +19,7 @@
 #include "model/objects.h"
 #include "model/state.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 #define BIND_RETRY_S		 5
@@ -82,7 +83,7 @@ static void answer_livez(void *arg, struct http_answer *answer)
 static void answer_metrics(void *arg, struct http_answer *answer)
 {
 	struct agent_serve *serve = arg;
-	int r = agent_metrics_write(serve->metrics, answer->body, agent_metrics_now_ns());
+	int r = agent_metrics_write(serve->metrics, answer->body, clock_now_ns(CLOCK_REALTIME));
 
 	if (r < 0) {
 		evbuffer_drain(answer->body, evbuffer_get_length(answer->body));

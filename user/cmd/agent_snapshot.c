@@ -13,6 +13,7 @@
 #include "cmd/agent_snapshot_writer.h"
 #include "source/snapshot.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 #define INTERVAL_MS 30000
@@ -48,10 +49,7 @@ struct agent_snapshot {
 
 static uint64_t now_us(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+	return clock_now_ns(CLOCK_MONOTONIC) / 1000;
 }
 
 static int64_t realtime_s(void)
@@ -107,7 +105,7 @@ static void try_start(struct agent_snapshot *snapshot)
 {
 	int r;
 
-	snapshot->started_ms = now_us() / US_PER_MS;
+	snapshot->started_ms = clock_now_ms();
 	r = start(snapshot);
 	if (snapshot->wait_ms < snapshot->options.interval_ms)
 		snapshot->wait_ms = snapshot->options.interval_ms;
@@ -125,7 +123,7 @@ static bool has_news(const struct agent_snapshot *snapshot)
 /* Wait for the next write; one under way does this when it ends. */
 static void arm(struct agent_snapshot *snapshot)
 {
-	const uint64_t now_ms = now_us() / US_PER_MS;
+	const uint64_t now_ms = clock_now_ms();
 	uint64_t wait_ms = snapshot->wait_ms;
 	uint64_t due_ms;
 	struct timeval delay = {};
@@ -152,7 +150,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	if (has_news(snapshot))
 		try_start(snapshot);
 	else
-		snapshot->started_ms = now_us() / US_PER_MS; /* the API is away: look again later */
+		snapshot->started_ms = clock_now_ms(); /* the API is away: look again later */
 	arm(snapshot);
 }
 
@@ -222,7 +220,7 @@ void agent_snapshot_changed(struct agent_snapshot *snapshot)
 
 void agent_snapshot_stop(struct agent_snapshot *snapshot)
 {
-	const uint64_t end_ms = now_us() / US_PER_MS + STOP_MS;
+	const uint64_t end_ms = clock_now_ms() + STOP_MS;
 	uint64_t now_ms;
 
 	if (!snapshot)
@@ -231,7 +229,7 @@ void agent_snapshot_stop(struct agent_snapshot *snapshot)
 	event_del(snapshot->on_done);
 	if (snapshot->job)
 		report(snapshot, snapshot_writer_finish(TAKE_PTR(snapshot->job), STOP_MS));
-	now_ms = now_us() / US_PER_MS;
+	now_ms = clock_now_ms();
 	/* never anything that the API has not told: nothing has news then */
 	if (!has_news(snapshot) || now_ms >= end_ms)
 		return;

@@ -9,6 +9,7 @@
 #include "cmd/status.h"
 #include "source/kubernetes.h"
 #include "source/snapshot.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 /* An open watch brings a bookmark each minute: without any byte for longer it may hang. */
@@ -22,14 +23,6 @@
 
 #define NS_PER_S  1000000000ull
 #define NS_PER_MS 1000000ull
-
-static uint64_t realtime_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 /* ------------------------------------------------------------------ for status */
 
@@ -56,7 +49,7 @@ static bool is_followed(const struct kubernetes *kubernetes, uint64_t now_ms,
 
 static void judge_kubernetes(const struct agent *agent, struct datapath_source *source)
 {
-	const uint64_t now_ms = agent_now_ms();
+	const uint64_t now_ms = clock_now_ms();
 	uint64_t contact_ms;
 
 	source->kind = SVC_SOURCE_KUBERNETES;
@@ -67,12 +60,13 @@ static void judge_kubernetes(const struct agent *agent, struct datapath_source *
 	}
 	if (is_followed(agent->feed.kubernetes, now_ms, &contact_ms)) {
 		source->state = SVC_SOURCE_IN_STEP;
-		source->contact_ns = realtime_ns();
+		source->contact_ns = clock_now_ns(CLOCK_REALTIME);
 		return;
 	}
 	source->state = SVC_SOURCE_LOST;
 	if (contact_ms)
-		source->contact_ns = realtime_ns() - (now_ms - contact_ms) * NS_PER_MS;
+		source->contact_ns =
+			clock_now_ns(CLOCK_REALTIME) - (now_ms - contact_ms) * NS_PER_MS;
 }
 
 static void tell_snapshot(struct agent *agent, bool is_in_step)
@@ -97,7 +91,7 @@ void agent_tell_source(struct agent *agent)
 	} else {
 		source.kind = SVC_SOURCE_MANIFESTS;
 		source.state = agent->has_synced ? SVC_SOURCE_IN_STEP : SVC_SOURCE_STARTING;
-		source.contact_ns = agent->has_synced ? realtime_ns() : 0;
+		source.contact_ns = agent->has_synced ? clock_now_ns(CLOCK_REALTIME) : 0;
 	}
 	datapath_set_source(agent->datapath, &source);
 	tell_snapshot(agent, source.state == SVC_SOURCE_IN_STEP);
@@ -111,7 +105,7 @@ void agent_tell_source(struct agent *agent)
  */
 static bool is_answering(const struct agent *agent)
 {
-	const uint64_t now_ms = agent_now_ms();
+	const uint64_t now_ms = clock_now_ms();
 
 	if (now_ms - agent->start_ms > LISTS_MAX_MS)
 		return false;
@@ -154,7 +148,8 @@ static void keep_pinned(struct agent *agent, uint64_t pinned_ns)
 	agent->saved_ns = pinned_ns;
 	log_warn("the API server %s does not answer: what is pinned is served, as it was "
 		 "%s ago",
-		 agent->feed.source_name, status_format_age(realtime_ns() - pinned_ns, age));
+		 agent->feed.source_name,
+		 status_format_age(clock_now_ns(CLOCK_REALTIME) - pinned_ns, age));
 	if (agent_sync_pinned(agent) == 0)
 		agent_begin(agent);
 	else
@@ -170,8 +165,9 @@ static void serve_saved(struct agent *agent, const struct snapshot_info *info)
 	log_warn(
 		"the API server %s does not answer: the state saved %s ago is served: %u Services, "
 		"%u EndpointSlices",
-		agent->feed.source_name, status_format_age(realtime_ns() - saved_ns, age),
-		info->n_services, info->n_slices);
+		agent->feed.source_name,
+		status_format_age(clock_now_ns(CLOCK_REALTIME) - saved_ns, age), info->n_services,
+		info->n_slices);
 	agent->has_state = true;
 	if (agent_sync(agent) == 0)
 		agent_begin(agent);

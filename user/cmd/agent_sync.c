@@ -6,22 +6,12 @@
 #include "cmd/agent.h"
 #include "cmd/plan.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/log.h"
-
-uint64_t agent_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static double now_precise_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+	return (double)clock_now_ns(CLOCK_MONOTONIC) / 1e6;
 }
 
 /* ------------------------------------------------------------------ staging */
@@ -175,7 +165,7 @@ int agent_sync(struct agent *agent)
 	if (agent->needs_restage)
 		log_info("everything is written again");
 	else if (agent->has_synced && agent->changes.n_services)
-		changes_log(&agent->changes, &agent->budget, agent_now_ms(),
+		changes_log(&agent->changes, &agent->budget, clock_now_ms(),
 			    datapath_n_written(agent->datapath), now_precise_ms() - start_ms);
 	agent_report_synced(agent, (now_precise_ms() - start_ms) / 1e3);
 	agent_update_problems(agent);

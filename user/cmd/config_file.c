@@ -18,6 +18,7 @@
 #include "source/text_hash.h"
 #include "source/yaml.h"
 #include "util/cleanup.h"
+#include "util/one_line.h"
 
 /* More is no configuration; the YAML reader would take much more. */
 #define MAX_BYTES (1u << 20)
@@ -44,9 +45,7 @@ int config_fail(const struct config_reader *reader, const struct cJSON *node, co
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	for (char *c = text; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?'; /* the error stays one line */
+	one_line_make(text, '?');
 	/* a long path must not push the reason out */
 	snprintf(reader->error, CONFIG_ERROR_MAX, "%.200s:%zu: %.280s", reader->path,
 		 parsed->line_of(parsed, node), text);

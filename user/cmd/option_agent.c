@@ -2,12 +2,10 @@
 /* What the agent does besides: servers, state on disk, its configuration file, and when it ends. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cmd/options_context.h"
-
-#define ENDPOINT_MAX 128
+#include "http/http_bind.h"
 
 static const struct argp_option agent_options[] = {
 	{"config", KEY_CONFIG, "FILE", 0,
@@ -44,44 +42,19 @@ static int parse_ready_fd(const struct options_context *context, const char *arg
 	return 0;
 }
 
-static int parse_port(const char *text, uint16_t *ret)
-{
-	char *end;
-	unsigned long port;
-
-	if (*text < '0' || *text > '9')
-		return -EINVAL;
-	port = strtoul(text, &end, 10);
-	if (*end || port > 65535)
-		return -EINVAL;
-	*ret = (uint16_t)port;
-	return 0;
-}
-
+/* Brackets are for IPv6 alone here: around an IPv4 address they are a slip. */
 int options_parse_endpoint(const char *text, struct addr *ret_addr, uint16_t *ret_port)
 {
-	char host[ENDPOINT_MAX];
-	char *colon;
-	size_t len;
-	struct addr addr;
-	uint16_t port;
+	const struct addr every_ipv4 = {.family = ADDR_IPV4};
+	struct http_bind bind;
+	int r = http_bind_parse(text, &bind);
 
-	if (snprintf(host, sizeof(host), "%s", text) >= (int)sizeof(host))
+	if (r < 0)
+		return r;
+	if (*text == '[' && strchr(text, ':') > strchr(text, ']'))
 		return -EINVAL;
-	colon = strrchr(host, ':');
-	if (!colon || parse_port(colon + 1, &port) < 0)
-		return -EINVAL;
-	*colon = '\0';
-	len = strlen(host);
-	if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
-		host[len - 1] = '\0';
-		if (!strchr(host, ':') || addr_parse(host + 1, &addr) < 0)
-			return -EINVAL;
-	} else if (strchr(host, ':') || addr_parse(len ? host : "0.0.0.0", &addr) < 0) {
-		return -EINVAL; /* IPv6 needs its brackets: which colon is before the port? */
-	}
-	*ret_addr = addr;
-	*ret_port = port;
+	*ret_addr = bind.addr.family == ADDR_NONE ? every_ipv4 : bind.addr;
+	*ret_port = bind.port;
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "cmd/options_context.h"
 #include "datapath/datapath.h"
 #include "util/cleanup.h"
+#include "util/one_line.h"
 
 /** struct options_parser - the groups of one command put together. */
 struct options_parser {
@@ -29,9 +30,7 @@ int options_fail(const struct options_context *context, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(context->error, OPTIONS_ERROR_MAX, format, args);
 	va_end(args);
-	for (char *c = context->error; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?'; /* the error stays one line */
+	one_line_make(context->error, '?');
 	return EINVAL;
 }
 

@@ -7,6 +7,7 @@
 
 #include "cmd/status.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 #define NS_PER_S 1000000000ull
 
@@ -141,11 +142,9 @@ static int by_name(const void *a, const void *b)
 int status_collect(const struct datapath_reader *reader, const char *pin_dir, struct status *ret)
 {
 	struct collector collector = {.status = ret};
-	struct timespec now;
 	int r;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	ret->now_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+	ret->now_ns = clock_now_ns(CLOCK_REALTIME);
 	ret->pin_dir = pin_dir;
 	ret->meta = *datapath_reader_meta(reader);
 	ret->is_running = datapath_reader_is_running(reader);

@@ -22,14 +22,7 @@
 #include "datapath/publish.h"
 #include "datapath/ranges.h"
 #include "datapath/serving.h"
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
-}
+#include "util/clock.h"
 
 static void keep_first(int *first, int r)
 {
@@ -51,8 +44,8 @@ static void end_sync(struct datapath *datapath, uint64_t start_ns)
 	meta->next_service_id = datapath->shadow.next_service_id;
 	meta->next_backend_id4 = ids_next(datapath->shadow.backend_ids[0]);
 	meta->next_backend_id6 = ids_next(datapath->shadow.backend_ids[1]);
-	meta->last_sync_ns = clock_ns(CLOCK_REALTIME);
-	meta->last_sync_duration_ns = clock_ns(CLOCK_MONOTONIC) - start_ns;
+	meta->last_sync_ns = clock_now_ns(CLOCK_REALTIME);
+	meta->last_sync_duration_ns = clock_now_ns(CLOCK_MONOTONIC) - start_ns;
 	__atomic_store_n(&meta->sync_count, meta->sync_count + 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&meta->sync_open, meta->sync_open + 1, __ATOMIC_RELEASE);
 }
@@ -286,7 +279,7 @@ static int write_staged(struct datapath *datapath, bool is_complete)
 
 int datapath_commit(struct datapath *datapath, bool is_complete)
 {
-	uint64_t start_ns = clock_ns(CLOCK_MONOTONIC), n_before = datapath->maps.n_written;
+	uint64_t start_ns = clock_now_ns(CLOCK_MONOTONIC), n_before = datapath->maps.n_written;
 	int r;
 
 	datapath_grace_done(datapath);

@@ -15,19 +15,12 @@
 #include "datapath/pin.h"
 #include "datapath/require.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 #define MIN_SERVICES 16u
 #define MAX_SERVICES (1u << 24)
 #define MIN_BACKENDS 16u
 #define MAX_BACKENDS (1u << 27)
-
-static uint64_t realtime_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
-}
 
 static void copy_text(char *ret, size_t size_bytes, const char *text)
 {
@@ -87,7 +80,7 @@ static void describe(struct datapath *datapath, const struct datapath_options *o
 	meta->max_backends = datapath->maps.capacities[MAP_BACKENDS4];
 	meta->features = features;
 	meta->agent_pid = (uint32_t)getpid();
-	meta->start_ns = realtime_ns();
+	meta->start_ns = clock_now_ns(CLOCK_REALTIME);
 	copy_text(meta->node, sizeof(meta->node), options->node);
 	copy_text(meta->version, sizeof(meta->version), options->version);
 	__atomic_store_n(&meta->magic, SVC_META_MAGIC, __ATOMIC_RELEASE);
@@ -452,6 +445,6 @@ int datapath_selftest(struct datapath *datapath, struct datapath_error *ret_erro
 
 	r = run_selftest(datapath, ret_error);
 	meta->selftest_result = r;
-	meta->selftest_ns = realtime_ns();
+	meta->selftest_ns = clock_now_ns(CLOCK_REALTIME);
 	return r;
 }

@@ -10,6 +10,7 @@
 #include "datapath/frontend_table.h"
 #include "datapath/reader.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 /**
  * struct affinity_walk - datapath_read_affinity() under way.
@@ -103,11 +104,9 @@ int datapath_read_affinity(const struct datapath_reader *reader,
 {
 	_cleanup_(walk_clear) struct affinity_walk walk = {
 		.maps = &reader->maps, .fn = fn, .arg = arg};
-	struct timespec now;
 	int r;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	walk.now_ns = (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+	walk.now_ns = clock_now_ns(CLOCK_MONOTONIC);
 	r = index_routes(&walk);
 	if (r < 0)
 		return r;

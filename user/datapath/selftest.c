@@ -11,13 +11,13 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "datapath/cgroup_path.h"
 #include "datapath/selftest_child.h"
 #include "svcbpf/abi.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 /* TCP and UDP, IPv4 and IPv6. */
 #define MAX_ENDPOINTS	 4
@@ -192,14 +192,6 @@ static void answer_udp(const struct selftest *test, int fd)
 			      len_bytes);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static size_t fill_poll(const struct selftest *test, int report_fd, struct pollfd *ret_fds)
 {
 	ret_fds[0] = (struct pollfd){.fd = report_fd, .events = POLLIN};
@@ -215,12 +207,12 @@ static size_t fill_poll(const struct selftest *test, int report_fd, struct pollf
 static void serve_child(const struct selftest *test, int report_fd, int timeout_ms,
 			struct selftest_report *ret_report)
 {
-	int64_t deadline_ms = now_ms() + timeout_ms;
+	int64_t deadline_ms = (int64_t)clock_now_ms() + timeout_ms;
 	struct pollfd fds[MAX_ENDPOINTS + 1];
 	size_t n_fds = fill_poll(test, report_fd, fds);
 
 	for (;;) {
-		int64_t left_ms = deadline_ms - now_ms();
+		int64_t left_ms = deadline_ms - (int64_t)clock_now_ms();
 		int n_ready = left_ms > 0 ? poll(fds, n_fds, (int)left_ms) : 0;
 
 		if (n_ready < 0 && errno == EINTR)

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 #define TICK_S	    1 /* while there are connections */
 #define IDLE_TICK_S 5
@@ -49,14 +49,6 @@ struct http_connections {
 	struct event *on_pending;
 	struct event *on_tick;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* Room for one more. Return: whether there is. */
 static bool has_room(void **array, size_t n, size_t *n_allocated, size_t size)
@@ -140,7 +132,7 @@ static void set_tick(struct http_connections *connections)
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct http_connections *connections = arg;
-	const uint64_t now = now_ms();
+	const uint64_t now = clock_now_ms();
 
 	(void)fd;
 	(void)what;
@@ -156,7 +148,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 /* A socket that cannot be kept in mind would escape all limits. */
 static void add(struct http_connections *connections, int fd)
 {
-	struct connection connection = {.fd = fd, .since_ms = now_ms()};
+	struct connection connection = {.fd = fd, .since_ms = clock_now_ms()};
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode))
@@ -210,7 +202,7 @@ void http_connections_answered(struct http_connections *connections,
 
 	for (size_t i = 0; i < connections->n_items; i++)
 		if (connections->items[i].fd == fd && is_open(&connections->items[i]))
-			connections->items[i].since_ms = now_ms();
+			connections->items[i].since_ms = clock_now_ms();
 }
 
 /* ------------------------------------------------------------------ listeners */

@@ -7,6 +7,7 @@
 
 #include "http/http_private.h"
 #include "util/cleanup.h"
+#include "util/one_line.h"
 
 /* What more of an error's body comes is not waited for. */
 #define ERROR_BODY_MAX_BYTES 65536
@@ -47,10 +48,7 @@ static void clean(char *text)
 {
 	size_t len = strlen(text);
 
-	for (char *c = text; *c; c++) {
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = ' ';
-	}
+	one_line_make(text, ' ');
 	while (len > 0 && text[len - 1] == ' ')
 		text[--len] = '\0';
 }

@@ -7,20 +7,16 @@
 #include <time.h>
 
 #include "util/addr.h"
+#include "util/clock.h"
 
 #define NS_PER_S      1000000000ull
 #define TIME_TEXT_MAX 64
 
 struct proxy_time proxy_health_now(void)
 {
-	struct timespec realtime;
-	struct timespec monotonic;
-
-	clock_gettime(CLOCK_REALTIME, &realtime);
-	clock_gettime(CLOCK_MONOTONIC, &monotonic);
 	return (struct proxy_time){
-		.realtime_ns = (uint64_t)realtime.tv_sec * NS_PER_S + (uint64_t)realtime.tv_nsec,
-		.monotonic_ns = (uint64_t)monotonic.tv_sec * NS_PER_S + (uint64_t)monotonic.tv_nsec,
+		.realtime_ns = clock_now_ns(CLOCK_REALTIME),
+		.monotonic_ns = clock_now_ns(CLOCK_MONOTONIC),
 	};
 }
 

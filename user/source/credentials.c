@@ -14,8 +14,10 @@
 #include "source/token.h"
 #include "util/base64.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/small_file.h"
 
+#define NS_PER_S	     1000000000u
 #define EXEC_TIMEOUT_S	     60
 #define EXPIRY_LEEWAY_S	     10
 #define EXEC_WINDOW_S	     5 /* in which a plugin is run twice at most */
@@ -51,10 +53,7 @@ struct credentials {
 
 static int64_t now_s(clockid_t clock)
 {
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec;
+	return (int64_t)(clock_now_ns(clock) / NS_PER_S);
 }
 
 /* ---------------------------------------------------------------- header lines */

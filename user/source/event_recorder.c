@@ -11,9 +11,10 @@
 #include "source/api.h"
 #include "source/event_json.h"
 #include "source/event_limits.h"
-#include "source/reflector_private.h"
+#include "source/status_text.h"
 #include "source/text_hash.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 #define MAX_QUEUED	 64
@@ -49,14 +50,6 @@ struct event_recorder {
 	bool is_forbidden;
 };
 
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
-}
-
 /* ------------------------------------------------------------------ sending */
 
 static void queued_clear(struct queued *queued)
@@ -76,7 +69,7 @@ static void log_failure(struct event_recorder *recorder, const struct http_resul
 		recorder->is_forbidden = true;
 	if (!recorder->log)
 		return;
-	reflector_status_text(result->text, why, sizeof(why));
+	status_text_format(result->text, why, sizeof(why));
 	if (is_news)
 		snprintf(text, sizeof(text),
 			 "may not create Kubernetes Events, they are dropped: %s", why);
@@ -156,8 +149,7 @@ static enum event_verdict ask(struct event_recorder *recorder, const struct even
 	hash_of_object = hash;
 	hash = hash_more(hash, note->reason);
 	hash = hash_more(hash, note->note);
-	return event_limits_ask(&recorder->limits, hash_of_object, hash,
-				clock_ns(CLOCK_MONOTONIC) / 1000000 + 1);
+	return event_limits_ask(&recorder->limits, hash_of_object, hash, clock_now_ms() + 1);
 }
 
 static int put_in_queue(struct event_recorder *recorder, const struct event_object *object,
@@ -169,7 +161,7 @@ static int put_in_queue(struct event_recorder *recorder, const struct event_obje
 	if (asprintf(&queued.path, "/apis/events.k8s.io/v1/namespaces/%s/events",
 		     event_json_namespace(object)) < 0)
 		return -ENOMEM;
-	r = event_json_new(object, note, recorder->node_name, clock_ns(CLOCK_REALTIME),
+	r = event_json_new(object, note, recorder->node_name, clock_now_ns(CLOCK_REALTIME),
 			   &queued.body);
 	if (r < 0) {
 		free(queued.path);

@@ -16,6 +16,7 @@
 #include "source/exec_credential.h"
 #include "source/kubeconfig.h"
 #include "util/cleanup.h"
+#include "util/one_line.h"
 
 #define INFO_NAME	 "KUBERNETES_EXEC_INFO"
 #define FIRST_READ_BYTES 4096
@@ -374,10 +375,7 @@ static void describe(const struct kubeconfig *config, int error, char text[EXEC_
 
 	snprintf(text, EXEC_TEXT_MAX, "exec plugin %.200s: %s%s%.200s", config->exec->argv[0],
 		 strerrordesc_np(-error), hint ? ": " : "", hint ? hint : "");
-	for (char *c = text; *c; c++) {
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = ' ';
-	}
+	one_line_make(text, ' ');
 }
 
 int exec_run_start(struct event_base *base, const struct kubeconfig *config, uint32_t timeout_s,

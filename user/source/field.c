@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "util/addr.h"
+#include "util/one_line.h"
 
 #define DNS_LABEL_MAX 63
 /* Levels of a path in an error text; deeper ones are left out. */
@@ -86,10 +87,7 @@ int field_fail(const struct field *field, const char *format, ...)
 	va_end(args);
 	field_path(field, path, sizeof(path));
 	snprintf(error->text, sizeof(error->text), "%s%s%s", path, path[0] ? ": " : "", text);
-	for (char *c = error->text; *c; c++) {
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
-	}
+	one_line_make(error->text, '?');
 	while (at && !at->node)
 		at = at->parent;
 	error->node = at ? at->node : NULL;

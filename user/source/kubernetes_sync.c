@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "source/kubernetes_private.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 #define US_PER_MS   1000ull
@@ -20,10 +21,7 @@
 
 static uint64_t now_us(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * US_PER_S + (uint64_t)now.tv_nsec / 1000;
+	return clock_now_ns(CLOCK_MONOTONIC) / 1000;
 }
 
 static bool is_listing(const struct kubernetes *kubernetes)

@@ -25,6 +25,7 @@
 #include "source/api.h"
 #include "source/reflector_private.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/log.h"
 #include "util/strings.h"
 
@@ -35,14 +36,6 @@
 #define WATCH_MIN_S	300
 #define WATCH_SPREAD_S	300
 #define WATCH_GRACE_S	30 /* to end by itself */
-
-uint64_t reflector_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 void reflector_log(const struct reflector *reflector, int level, const char *format, ...)
 {
@@ -172,7 +165,7 @@ void reflector_ask(struct reflector *reflector, enum reflector_request request)
 
 	reflector->request = request;
 	reflector->watch_timeout_s = WATCH_MIN_S + arc4random_uniform(WATCH_SPREAD_S + 1);
-	reflector->started_ms = reflector_now_ms();
+	reflector->started_ms = clock_now_ms();
 	reflector->progress_ms = reflector->started_ms;
 	reflector_begin_read(reflector);
 	if (request == REQUEST_WATCH) {
@@ -190,7 +183,7 @@ void reflector_ask(struct reflector *reflector, enum reflector_request request)
 /* A server that does not know WatchList sends a watch, and no end of the list. */
 static void check_stall(struct reflector *reflector)
 {
-	const uint64_t silent_ms = reflector_now_ms() - reflector->progress_ms;
+	const uint64_t silent_ms = clock_now_ms() - reflector->progress_ms;
 	const uint64_t stall_ms = reflector->options.times.stall;
 
 	if (silent_ms < stall_ms) {

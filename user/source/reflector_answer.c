@@ -8,6 +8,8 @@
 
 #include "source/api.h"
 #include "source/reflector_private.h"
+#include "source/status_text.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 #define EARLY_S 5 /* before its time: not by itself */
@@ -128,7 +130,7 @@ static void end_probe(struct reflector *reflector)
 
 static void end_watch(struct reflector *reflector)
 {
-	const uint64_t lasted_ms = reflector_now_ms() - reflector->started_ms;
+	const uint64_t lasted_ms = clock_now_ms() - reflector->started_ms;
 
 	if (lasted_ms < (reflector->watch_timeout_s - EARLY_S) * 1000ull)
 		reflector_fail_text(reflector, "the server ended the watch before its time");
@@ -255,7 +257,7 @@ void reflector_done(void *arg, const struct http_result *result)
 		end_answer(reflector);
 	} else {
 		reflector->is_fresh = false;
-		reflector_status_text(result->text, text, sizeof(text));
+		status_text_format(result->text, text, sizeof(text));
 		snprintf(reflector->error, sizeof(reflector->error), "HTTP %ld: %s", result->status,
 			 text);
 		end_refused(reflector, result->status, result->retry_after_s);

@@ -107,9 +107,6 @@ struct reflector {
 	size_t trimmed_max;
 };
 
-/** reflector_now_ms() - CLOCK_MONOTONIC. */
-uint64_t reflector_now_ms(void);
-
 /** reflector_set_timer() - when reflector.c looks again; replaces what was set before. */
 void reflector_set_timer(struct reflector *reflector, uint64_t delay_ms);
 
@@ -171,8 +168,5 @@ int reflector_sweep(struct reflector *reflector);
 
 /** reflector_has_event() - a watch told something. */
 void reflector_has_event(struct reflector *reflector);
-
-/** reflector_status_text() - what a status object says, or the text itself: one line in @buf. */
-void reflector_status_text(const char *text, char *buf, size_t size);
 
 #endif

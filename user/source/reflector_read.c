@@ -13,6 +13,8 @@
 #include "source/reflector_private.h"
 #include "source/text_hash.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/one_line.h"
 
 /* An object in etcd has 1.5 MB at most. */
 #define MAX_OBJECT_BYTES   (8u << 20)
@@ -46,25 +48,6 @@ static const char *string_of(const cJSON *object, const char *key)
 	const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
 
 	return text ? text : "";
-}
-
-/* One line: control characters become spaces. */
-static void copy_line(const char *text, char *buf, size_t size)
-{
-	snprintf(buf, size, "%s", text);
-	for (; *buf; buf++) {
-		if ((unsigned char)*buf < ' ' || *buf == 0x7f)
-			*buf = ' ';
-	}
-}
-
-void reflector_status_text(const char *text, char *buf, size_t size)
-{
-	cJSON *status = cJSON_Parse(text);
-	const char *message = string_of(status, "message");
-
-	copy_line(*message ? message : text, buf, size);
-	cJSON_Delete(status);
 }
 
 static bool is_text(const struct json_text *text, const char *wanted)
@@ -302,7 +285,8 @@ static int read_error(struct reflector *reflector, const cJSON *status)
 {
 	const cJSON *code = cJSON_GetObjectItemCaseSensitive(status, "code");
 
-	copy_line(string_of(status, "message"), reflector->error, sizeof(reflector->error));
+	snprintf(reflector->error, sizeof(reflector->error), "%s", string_of(status, "message"));
+	one_line_make(reflector->error, ' ');
 	reflector->stop_code = cJSON_IsNumber(code) ? code->valueint : 0;
 	return stop(reflector, reflector->stop_code == GONE ? STOP_GONE : STOP_STATUS, -EREMOTEIO);
 }
@@ -416,7 +400,7 @@ void reflector_begin_read(struct reflector *reflector)
 int reflector_read(void *arg, const char *data, size_t len)
 {
 	struct reflector *reflector = arg;
-	const uint64_t now_ms = reflector_now_ms();
+	const uint64_t now_ms = clock_now_ms();
 	const size_t n_listed = reflector->n_list_objects;
 	int r;
 

@@ -15,6 +15,7 @@
 
 #include "source/folder.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 /*
@@ -55,14 +56,6 @@ struct watch {
 	void (*changed)(void *arg);
 	void *arg;
 };
-
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * NS_PER_S + ts.tv_nsec;
-}
 
 /* Length of the folder's part of a path, which does not end in a slash; 0: there is none. */
 static size_t parent_len(const char *path, size_t len)
@@ -237,7 +230,7 @@ static bool handle_event(struct watch *watch, const struct inotify_event *event)
 /* Told after a quiet moment, but not put off for ever by a busy folder. */
 static void schedule(struct watch *watch)
 {
-	int64_t now = now_ns(), wait_ms = WATCH_QUIET_MS, left_ms;
+	int64_t now = (int64_t)clock_now_ns(CLOCK_MONOTONIC), wait_ms = WATCH_QUIET_MS, left_ms;
 	struct timeval tv;
 
 	if (watch->first_ns == 0)

@@ -16,6 +16,7 @@
 #include "unit/http/metrics_parse.h"
 #include "util/addr.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 /* All clocks of this process are so much ahead. */
 static time_t ahead_s;
@@ -71,7 +72,7 @@ static void open_serve(struct fixture *fixture, bool needs_node)
 	char scrape[32];
 
 	fixture->base = dial_base();
-	cr_assert_eq(agent_metrics_new("1", agent_metrics_now_ns(), &fixture->metrics), 0);
+	cr_assert_eq(agent_metrics_new("1", clock_now_ns(CLOCK_REALTIME), &fixture->metrics), 0);
 	snprintf(healthz, sizeof(healthz), "127.0.0.1:%u", fixture->healthz);
 	snprintf(scrape, sizeof(scrape), "127.0.0.1:%u", fixture->scrape);
 	options.base = fixture->base;
