@@ -6,8 +6,8 @@
 #include <svcbpf/hash.h>
 
 #include "lib/count.h"
+#include "lib/endpoint.h"
 #include "lib/maps.h"
-#include "lib/sock.h"
 
 /** filter_has() - whether bit @bit of a filter is set. */
 static __always_inline bool filter_has(void *filter, __u32 bit)

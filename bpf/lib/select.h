@@ -3,8 +3,8 @@
 #ifndef SVCBPF_BPF_SELECT_H
 #define SVCBPF_BPF_SELECT_H
 
+#include "lib/endpoint.h"
 #include "lib/maps.h"
-#include "lib/sock.h"
 
 /** backend_read() - the address and port at @index of the family's array into @ret. */
 static __always_inline bool backend_read(__u8 family, __u32 index, struct endpoint *ret)

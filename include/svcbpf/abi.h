@@ -24,7 +24,7 @@
 #endif
 
 /** SVC_ABI_VERSION - layout and meaning of everything in this header; part of the pin path. */
-#define SVC_ABI_VERSION 2u
+#define SVC_ABI_VERSION 3u
 
 /** SVC_META_MAGIC - first word of struct svc_meta, "SVCB". */
 #define SVC_META_MAGIC 0x42435653u
@@ -190,6 +190,7 @@ static inline __u32 svc_list_flags(__u64 list)
 #define SVC_F_POLICY_LOCAL  0x1u /* the frontend's policy is Local (rules R15, R24) */
 #define SVC_F_SOURCE_RANGES 0x2u /* source_ranges has entries for service_id (rule R14) */
 #define SVC_F_SELFTEST	    0x4u /* the agent's own: hidden from dump and verify */
+#define SVC_F_MAGLEV	    0x8u /* maglev has a table for service_id, fitting policy_list */
 
 /**
  * struct svc_service - value of services (ARRAY, mmapable), index: slot.
@@ -440,12 +441,239 @@ struct svc_config {
 };
 _Static_assert(sizeof(struct svc_config) == 32, "ABI");
 
+/* ------------------------------------------------------------------ packet path (bpf/packet.bpf.c)
+ *
+ * What a packet meets at tc, most packets only the first line:
+ *
+ *	ingress: addr_filter bit of the destination, reply_filter byte of the source
+ *	egress:  the same two
+ *	ours:    flows{4,6} -> (new: frontends -> services -> backends -> both directions stored)
+ *
+ * Who writes: flows, frags, affinity and reply_filter are the programs'; the agent reads flows, and
+ * deletes what has timed out. devices, udp_generations and maglev are the agent's.
+ */
+
+/** SVC_REPLY_FILTER_BYTES - bytes of an element of reply_filter, a power of two. */
+#define SVC_REPLY_FILTER_BYTES 65536u
+
+/* Index in reply_filter (ARRAY of 2): where replies of a backend are translated back. */
+#define SVC_REPLY_AT_INGRESS 0 /* the client's address was replaced: replies come to this node */
+#define SVC_REPLY_AT_EGRESS  1 /* it was kept: replies pass through this node, or start here */
+#define SVC_N_REPLY_FILTERS  2
+
+/**
+ * struct svc_reply_filter - value of reply_filter.
+ * @is_backend: indexed by svc_reply_hash() of {address, port, protocol}: 1 when a flow to that
+ *	backend was ever made here; a byte, so that a plain store sets it on every kernel.
+ *
+ * Never cleared while flows exist: a byte too many costs a look-up of each packet that meets it.
+ */
+struct svc_reply_filter {
+	__u8 is_backend[SVC_REPLY_FILTER_BYTES];
+};
+_Static_assert(sizeof(struct svc_reply_filter) == SVC_REPLY_FILTER_BYTES, "ABI");
+
+/* struct svc_flow_key{4,6}.direction */
+#define SVC_FLOW_FORWARD 0 /* from the client, as it sent it: client -> frontend */
+#define SVC_FLOW_REPLY	 1 /* from the backend, as it sent it: backend -> client or this node */
+
+/**
+ * struct svc_flow_key4 - key of flows4 (LRU_HASH): one direction of a flow, as its packets arrive.
+ * @src, @dst, @src_port, @dst_port: network order.
+ * @protocol: IPPROTO_*.  @direction: SVC_FLOW_*.
+ * @pad: zero.
+ */
+struct svc_flow_key4 {
+	__be32 src;
+	__be32 dst;
+	__be16 src_port;
+	__be16 dst_port;
+	__u8 protocol;
+	__u8 direction;
+	__u16 pad;
+};
+_Static_assert(sizeof(struct svc_flow_key4) == 16, "ABI");
+
+/** struct svc_flow_key6 - key of flows6 (LRU_HASH): as struct svc_flow_key4. */
+struct svc_flow_key6 {
+	__be32 src[4];
+	__be32 dst[4];
+	__be16 src_port;
+	__be16 dst_port;
+	__u8 protocol;
+	__u8 direction;
+	__u16 pad;
+};
+_Static_assert(sizeof(struct svc_flow_key6) == 40, "ABI");
+
+/* struct svc_flow_info.state: of the whole flow, the same in both directions' entries. */
+#define SVC_FLOW_UDP_UNREPLIED	 1 /* UDP and SCTP: seen from the client only */
+#define SVC_FLOW_UDP_STREAM	 2 /* seen from both sides */
+#define SVC_FLOW_TCP_SYN_SENT	 3
+#define SVC_FLOW_TCP_SYN_RECV	 4
+#define SVC_FLOW_TCP_ESTABLISHED 5
+#define SVC_FLOW_TCP_FIN_WAIT	 6 /* one side has sent its FIN */
+#define SVC_FLOW_TCP_CLOSE_WAIT	 7 /* and the other has acknowledged it */
+#define SVC_FLOW_TCP_LAST_ACK	 8 /* both have sent one */
+#define SVC_FLOW_TCP_TIME_WAIT	 9
+#define SVC_FLOW_TCP_CLOSE	 10 /* RST */
+#define SVC_N_FLOW_STATES	 11 /* index of timeouts; state 0 is never used */
+
+/* struct svc_flow_info.flags */
+#define SVC_FLOW_F_SNAT	   0x1u /* the client's address is replaced by this node's */
+#define SVC_FLOW_F_LOCAL   0x2u /* the backend is on this node: left to the stack, not redirected */
+#define SVC_FLOW_F_REPLIED 0x4u /* packets of both directions have been seen */
+#define SVC_FLOW_F_DSR	   0x8u /* sent on in a tunnel, untranslated; has no reply entry */
+#define SVC_FLOW_F_FIN_C   0x10u /* the client has sent its FIN */
+#define SVC_FLOW_F_FIN_B   0x20u /* the backend has sent its FIN */
+
+/**
+ * struct svc_flow_info - what both families keep of a direction of a flow.
+ * @last_s: CLOCK_MONOTONIC in seconds of the last packet of this direction.
+ * @created_s: CLOCK_MONOTONIC in seconds of the first packet of the flow.
+ * @service_id: as in struct svc_service.
+ * @generation: value of udp_generations[svc_generation_index(backend)] when the flow was made
+ * (UDP).
+ * @state: SVC_FLOW_*.  @flags: SVC_FLOW_F_*.
+ */
+struct svc_flow_info {
+	__u32 last_s;
+	__u32 created_s;
+	__u32 service_id;
+	__u16 generation;
+	__u8 state;
+	__u8 flags;
+};
+_Static_assert(sizeof(struct svc_flow_info) == 16, "ABI");
+
+/**
+ * struct svc_flow4 - value of flows4; changed in place, never replaced while it lives.
+ * @src, @dst, @src_port, @dst_port: what packets of this direction are rewritten to, network order.
+ *	Swapped they are the key of the other direction.
+ * @pad: zero.
+ */
+struct svc_flow4 {
+	__be32 src;
+	__be32 dst;
+	__be16 src_port;
+	__be16 dst_port;
+	struct svc_flow_info info;
+	__u32 pad;
+};
+_Static_assert(sizeof(struct svc_flow4) == 32, "ABI");
+
+/** struct svc_flow6 - value of flows6: as struct svc_flow4. */
+struct svc_flow6 {
+	__be32 src[4];
+	__be32 dst[4];
+	__be16 src_port;
+	__be16 dst_port;
+	struct svc_flow_info info;
+	__u32 pad;
+};
+_Static_assert(sizeof(struct svc_flow6) == 56, "ABI");
+
+/**
+ * struct svc_frag_key - key of frags (LRU_HASH): the fragments of one packet.
+ * @src, @dst: network order, IPv4 as ::ffff:a.b.c.d; as the fragments arrive.
+ * @id: the IP header's identification, IPv4 in the low 16 bits, network order as it lies there.
+ * @protocol: IPPROTO_*.
+ */
+struct svc_frag_key {
+	__be32 src[4];
+	__be32 dst[4];
+	__u32 id;
+	__u8 protocol;
+	__u8 pad[3];
+};
+_Static_assert(sizeof(struct svc_frag_key) == 40, "ABI");
+
+/** struct svc_frag - value of frags: what only the first fragment tells. Network order. */
+struct svc_frag {
+	__be16 src_port;
+	__be16 dst_port;
+};
+_Static_assert(sizeof(struct svc_frag) == 4, "ABI");
+
+/* struct svc_device.flags */
+#define SVC_DEVICE_F_UPLINK 0x1u /* what comes in here comes from outside the node's own pods */
+#define SVC_DEVICE_F_L3	    0x2u /* packets here have no link-layer header */
+
+/**
+ * struct svc_device - value of devices (HASH, key __u32 ifindex): a device that has the programs.
+ * @flags: SVC_DEVICE_F_*.
+ * @addr4, @addr6: this node's address that flows out of this device are given, network order; the
+ *	device's own first global one, else the node's; zero: none in this family.
+ * @pad: zero.
+ */
+struct svc_device {
+	__u32 flags;
+	__be32 addr4;
+	__be32 addr6[4];
+	__u32 pad[2];
+};
+_Static_assert(sizeof(struct svc_device) == 32, "ABI");
+
+/** SVC_DEVICE_SLOTS - entries of device_counters: index is the ifindex modulo this. */
+#define SVC_DEVICE_SLOTS 1024u
+
+/**
+ * struct svc_device_counters - value of device_counters (PERCPU_ARRAY).
+ * @n_forward: packets of clients sent on to a backend.  @n_reply: packets translated back.
+ * @n_new: flows made.  @n_dropped: packets dropped or answered by an error.
+ */
+struct svc_device_counters {
+	__u64 n_forward;
+	__u64 n_reply;
+	__u64 n_new;
+	__u64 n_dropped;
+};
+_Static_assert(sizeof(struct svc_device_counters) == 32, "ABI");
+
+/**
+ * SVC_GENERATIONS - entries of udp_generations (mmapable ARRAY of __u32), a power of two.
+ *
+ * The agent adds 1 to the entry of a UDP backend that is no longer serving (R39); flows made under
+ * another number are made anew by their next packet. Two backends that share an entry share this.
+ */
+#define SVC_GENERATIONS 65536u
+
+/*
+ * maglev (HASH_OF_MAPS, key __u32 service_id): an ARRAY of __u64 with four 16-bit offsets each, the
+ * first in the low bits; entry h / 4, part h % 4 of a flow's hash h modulo the table's size is an
+ * offset into the service port's policy_list. Only with SVC_F_MAGLEV.
+ */
+
+/* struct svc_packet_config.forwarding */
+#define SVC_FORWARDING_SNAT 0
+#define SVC_FORWARDING_DSR  1
+
+/**
+ * struct svc_packet_config - constants of the packet programs (.rodata), set before load.
+ * @snat_first, @snat_count: ports flows may be given on this node, two ranges, host order; a count
+ *	of 0: no such range.
+ * @timeouts_s: idle seconds after which a flow is over, by state.
+ * @maglev_size: entries of a Maglev table, a prime; 0: not in use.
+ * @forwarding: SVC_FORWARDING_*: what happens to flows to backends on other nodes.
+ * @pad: zero.
+ */
+struct svc_packet_config {
+	__u16 snat_first[2];
+	__u16 snat_count[2];
+	__u32 timeouts_s[SVC_N_FLOW_STATES];
+	__u32 maglev_size;
+	__u8 forwarding;
+	__u8 pad[7];
+};
+_Static_assert(sizeof(struct svc_packet_config) == 64, "ABI");
+
 /* struct svc_meta.features: what the kernel has and the agent may, as probed at its start. */
 #define SVC_FEATURE_CMPXCHG	 0x1u  /* BPF atomics with fetch: rev_slots in use */
 #define SVC_FEATURE_SET_RETVAL	 0x2u  /* no backend gives ECONNREFUSED, else EPERM */
 #define SVC_FEATURE_NETNS_COOKIE 0x4u  /* SO_NETNS_COOKIE: loopback NodePorts in this namespace */
 #define SVC_FEATURE_SOCK_DESTROY 0x8u  /* sock_diag can end stale UDP sockets */
 #define SVC_FEATURE_NETNS_ENTER	 0x10u /* those of other network namespaces too (CAP_SYS_ADMIN) */
+#define SVC_FEATURE_TCX		 0x20u /* packet programs attach by links (6.6), else by clsact */
 
 /* struct svc_meta.source_kind: where Services come from; 0: not known yet. */
 #define SVC_SOURCE_MANIFESTS  1

@@ -76,4 +76,30 @@ static inline __u32 svc_hash6(const __be32 *addr, __u32 tail, __u64 seed)
 	return svc_hash4(hash ^ svc_raw_pair(addr[2], addr[3]), seed);
 }
 
+/**
+ * svc_endpoint_hash() - 32 bits of {address, port, protocol}.
+ * @addr: four words, network order, IPv4 as ::ffff:a.b.c.d.  @port: network order.
+ */
+static inline __u32 svc_endpoint_hash(const __be32 *addr, __be16 port, __u8 protocol)
+{
+	__u64 hash = svc_raw_pair(addr[0], addr[1]) * 0x9e3779b97f4a7c15ull;
+
+	hash ^= (__u64)(SVC_RAW_BITS __u16)port << 8 | protocol;
+	hash = (hash ^ svc_raw_pair(addr[2], addr[3])) * 0xbf58476d1ce4e5b9ull;
+	hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15ull;
+	return (__u32)(hash >> 32);
+}
+
+/** svc_reply_hash() - index of a backend in a reply_filter. Arguments: svc_endpoint_hash(). */
+static inline __u32 svc_reply_hash(const __be32 *addr, __be16 port, __u8 protocol)
+{
+	return svc_endpoint_hash(addr, port, protocol) % SVC_REPLY_FILTER_BYTES;
+}
+
+/** svc_generation_index() - index of a UDP backend in udp_generations. */
+static inline __u32 svc_generation_index(const __be32 *addr, __be16 port)
+{
+	return svc_endpoint_hash(addr, port, 17 /* IPPROTO_UDP */) % SVC_GENERATIONS;
+}
+
 #endif

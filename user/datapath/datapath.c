@@ -100,12 +100,16 @@ static int draw_seed(__u64 *ret_seed)
 static int open_maps(struct datapath *datapath, const struct datapath_options *options,
 		     uint32_t features, bool is_loading, struct datapath_error *ret_error)
 {
+	const struct map_sizes sizes = {
+		.max_services = options->max_services,
+		.max_backends = options->max_backends,
+		.max_flows = options->max_flows,
+	};
 	char dir[PIN_PATH_BYTES];
 	int r;
 
 	pin_maps_dir(datapath->pin_dir, dir);
-	r = maps_open(&datapath->maps, dir, options->max_services, options->max_backends,
-		      ret_error);
+	r = maps_open(&datapath->maps, dir, &sizes, ret_error);
 	if (!r && !datapath->maps.meta->hash_seed)
 		r = draw_seed(&datapath->maps.meta->hash_seed);
 	if (!r && is_loading)

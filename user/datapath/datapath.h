@@ -26,6 +26,7 @@ struct stale_udp_result;
  * struct datapath_options - how to open for writing; all strings borrowed for the call.
  * @pin_dir: folder on a bpffs; made when missing. @cgroup: folder of a cgroup v2 hierarchy.
  * @max_services: slots; @max_backends: entries of each family's backend array.
+ * @max_flows: flows of each family through the packet path; 0: no packet path.
  * @node, @version: for dump and status.
  */
 struct datapath_options {
@@ -33,6 +34,7 @@ struct datapath_options {
 	const char *cgroup;
 	uint32_t max_services;
 	uint32_t max_backends;
+	uint32_t max_flows;
 	const char *node;
 	const char *version;
 };

@@ -75,6 +75,30 @@ static const struct map_spec specs[N_MAPS] = {
 	[MAP_META] = {"meta", MAPPED_ARRAY(sizeof(struct svc_meta)), .fixed = 1},
 	[MAP_PROBLEMS] = {"problems", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t),
 			  sizeof(struct svc_problem), .fixed = SVC_MAX_PROBLEMS},
+	/* Two entries a flow, one for each direction. */
+	[MAP_FLOWS4] = {"flows4",
+			HASH_OF(BPF_MAP_TYPE_LRU_HASH, struct svc_flow_key4,
+				sizeof(struct svc_flow4)),
+			.per_flow = 2, .is_packet_path = true},
+	[MAP_FLOWS6] = {"flows6",
+			HASH_OF(BPF_MAP_TYPE_LRU_HASH, struct svc_flow_key6,
+				sizeof(struct svc_flow6)),
+			.per_flow = 2, .is_packet_path = true},
+	[MAP_FRAGS] = {"frags",
+		       HASH_OF(BPF_MAP_TYPE_LRU_HASH, struct svc_frag_key, sizeof(struct svc_frag)),
+		       .fixed = 8192, .is_packet_path = true},
+	[MAP_REPLY_FILTER] = {"reply_filter", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t),
+			      sizeof(struct svc_reply_filter), .fixed = SVC_N_REPLY_FILTERS,
+			      .is_packet_path = true},
+	[MAP_UDP_GENERATIONS] = {"udp_generations", MAPPED_ARRAY(sizeof(uint32_t)),
+				 .fixed = SVC_GENERATIONS, .is_packet_path = true},
+	[MAP_DEVICES] = {"devices", HASH_OF(BPF_MAP_TYPE_HASH, uint32_t, sizeof(struct svc_device)),
+			 .fixed = 4096, .is_packet_path = true},
+	[MAP_DEVICE_COUNTERS] = {"device_counters", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t),
+				 sizeof(struct svc_device_counters), .fixed = SVC_DEVICE_SLOTS,
+				 .is_packet_path = true},
+	[MAP_MAGLEV] = {"maglev", BPF_MAP_TYPE_HASH_OF_MAPS, sizeof(uint32_t), sizeof(uint32_t),
+			.flags = BPF_F_NO_PREALLOC, .per_service = 1, .is_packet_path = true},
 };
 
 const struct map_spec *maps_spec(enum map_id id)
@@ -174,11 +198,11 @@ static int adopt(struct maps *maps, int id, const char *dir, uint32_t file_flags
 	return 0;
 }
 
-static uint32_t capacity_of(const struct map_spec *spec, uint32_t max_services,
-			    uint32_t max_backends)
+static uint32_t capacity_of(const struct map_spec *spec, const struct map_sizes *sizes)
 {
-	uint32_t wanted =
-		spec->fixed + spec->per_service * max_services + spec->per_backend * max_backends;
+	uint32_t wanted = spec->fixed + spec->per_service * sizes->max_services +
+			  spec->per_backend * sizes->max_backends +
+			  spec->per_flow * sizes->max_flows;
 	uint32_t power = 1;
 
 	if (!spec->is_power_of_two)
@@ -188,14 +212,28 @@ static uint32_t capacity_of(const struct map_spec *spec, uint32_t max_services,
 	return power;
 }
 
-static int create(struct maps *maps, int id, uint32_t max_services, uint32_t max_backends,
+/* The smallest of the maps inside a map of maps: those put into it may have more entries. */
+static int create_template(const struct map_spec *spec)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP);
+
+	if (spec->type != BPF_MAP_TYPE_HASH_OF_MAPS)
+		return -1;
+	return bpf_map_create(BPF_MAP_TYPE_ARRAY, "inner", sizeof(uint32_t), sizeof(uint64_t), 1,
+			      &opts);
+}
+
+static int create(struct maps *maps, int id, const struct map_sizes *sizes,
 		  struct datapath_error *ret_error)
 {
 	const struct map_spec *spec = &specs[id];
+	_close_ int inner_fd = create_template(spec);
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = spec->flags);
-	uint32_t capacity = capacity_of(spec, max_services, max_backends);
+	uint32_t capacity = capacity_of(spec, sizes);
 	int fd;
 
+	if (inner_fd >= 0)
+		opts.inner_map_fd = (uint32_t)inner_fd;
 	fd = bpf_map_create((enum bpf_map_type)spec->type, spec->name, spec->key_size_bytes,
 			    spec->value_size_bytes, capacity, &opts);
 	if (fd < 0)
@@ -206,7 +244,7 @@ static int create(struct maps *maps, int id, uint32_t max_services, uint32_t max
 	return 0;
 }
 
-int maps_open(struct maps *maps, const char *dir, uint32_t max_services, uint32_t max_backends,
+int maps_open(struct maps *maps, const char *dir, const struct map_sizes *sizes,
 	      struct datapath_error *ret_error)
 {
 	int id, r;
@@ -215,9 +253,10 @@ int maps_open(struct maps *maps, const char *dir, uint32_t max_services, uint32_
 		r = adopt(maps, id, dir, 0, ret_error);
 		if (r < 0)
 			return r;
-		if (maps->fds[id] >= 0 || specs[id].is_from_object)
+		if (maps->fds[id] >= 0 || specs[id].is_from_object ||
+		    (specs[id].is_packet_path && !sizes->max_flows))
 			continue;
-		r = create(maps, id, max_services, max_backends, ret_error);
+		r = create(maps, id, sizes, ret_error);
 		if (r < 0)
 			return r;
 	}
@@ -237,7 +276,7 @@ int maps_open_readonly(struct maps *maps, const char *dir, struct datapath_error
 			  ret_error);
 		if (r < 0)
 			return r;
-		if (maps->fds[id] < 0 && !specs[id].is_from_object)
+		if (maps->fds[id] < 0 && !specs[id].is_from_object && !specs[id].is_packet_path)
 			return error_set(ret_error, -ENOENT,
 					 "%s/%s is not there: no svcbpf has run with this pin dir",
 					 dir, specs[id].name);

@@ -37,14 +37,23 @@ enum map_id {
 	MAP_HEALTH_CHECKS,
 	MAP_META,
 	MAP_PROBLEMS,
+	MAP_FLOWS4,
+	MAP_FLOWS6,
+	MAP_FRAGS,
+	MAP_REPLY_FILTER,
+	MAP_UDP_GENERATIONS,
+	MAP_DEVICES,
+	MAP_DEVICE_COUNTERS,
+	MAP_MAGLEV,
 	N_MAPS
 };
 
 /**
  * struct map_spec - what a map is.
  * @type: BPF_MAP_TYPE_*.  @flags: BPF_F_*.
- * @fixed, @per_service, @per_backend: capacity = fixed + per_service * max_services + per_backend *
- *	max_backends; with @is_power_of_two rounded up to one.
+ * @fixed, @per_service, @per_backend, @per_flow: capacity = fixed + per_service * max_services +
+ *...; with @is_power_of_two rounded up to one.
+ * @is_packet_path: only there where the packet path is, or was, in use.
  * @is_from_object: libbpf makes it when it loads the programs, because it needs their BTF.
  */
 struct map_spec {
@@ -56,6 +65,8 @@ struct map_spec {
 	uint32_t fixed;
 	uint8_t per_service;
 	uint8_t per_backend;
+	uint8_t per_flow;
+	bool is_packet_path;
 	bool is_power_of_two;
 	bool is_from_object;
 };
@@ -94,12 +105,22 @@ struct maps {
 void maps_init(struct maps *maps);
 
 /**
+ * struct map_sizes - what the capacities of new maps are computed from.
+ * @max_flows: 0: no packet path, and none of its maps.
+ */
+struct map_sizes {
+	uint32_t max_services;
+	uint32_t max_backends;
+	uint32_t max_flows;
+};
+
+/**
  * maps_open() - adopt what is pinned in @dir and make the rest, not pinned yet.
  * @dir: folder on a bpffs, as pin_maps_dir() gives it; need not exist.
- * @max_services, @max_backends: capacities of new maps; adopted ones keep theirs.
+ * @sizes: capacities of new maps; adopted ones keep theirs.
  * Return: 0; -EPROTO: a pin there is no map of ours; -EPERM; other errors of bpf(2).
  */
-int maps_open(struct maps *maps, const char *dir, uint32_t max_services, uint32_t max_backends,
+int maps_open(struct maps *maps, const char *dir, const struct map_sizes *sizes,
 	      struct datapath_error *ret_error);
 
 /** maps_open_readonly() - open what is pinned in @dir for reading. Return: as maps_open(). */
