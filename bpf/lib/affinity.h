@@ -35,19 +35,19 @@ static __always_inline bool affinity_is_live(const struct svc_affinity *memory, 
 }
 
 /**
- * affinity_select() - the index of the remembered backend, else a random one, which is remembered.
- * @list: not empty.  @timeout_s: not 0.  @random: 32 random bits.
+ * affinity_select() - the index of the remembered backend, else @fresh_index, which is remembered.
+ * @list: not empty.  @timeout_s: not 0.  @fresh_index: an index of @list.
  *
  * The entry of a client is changed in place, never replaced. Two first connections of one client
  * at the same moment: BPF_NOEXIST lets one win, the other follows it. Two that find the entry
  * expired: the last write wins, and both are on a backend of the list.
  */
 static __always_inline __u32 affinity_select(__u8 family, __u64 list, __u32 timeout_s,
-					     const struct svc_affinity_key *key, __u32 random)
+					     const struct svc_affinity_key *key, __u32 fresh_index)
 {
 	struct svc_affinity *memory = bpf_map_lookup_elem(&affinity, key);
 	struct svc_affinity fresh = {.last_ns = clock_ns()};
-	__u32 index;
+	__u32 index = fresh_index;
 
 	if (memory && affinity_is_live(memory, fresh.last_ns, timeout_s) &&
 	    list_find(family, list, memory->backend_id, &index)) {
@@ -55,7 +55,6 @@ static __always_inline __u32 affinity_select(__u8 family, __u64 list, __u32 time
 		count(SVC_COUNTER_AFFINITY_HIT);
 		return index;
 	}
-	index = list_random(list, random);
 	fresh.backend_id = backend_id(family, index);
 	if (memory) {
 		memory->backend_id = fresh.backend_id;
@@ -95,7 +94,8 @@ static __always_inline __u32 choose_index(void *ctx, __u8 family, __u64 list,
 		struct svc_affinity_key key = affinity_key_netns(ctx, route->service_id);
 
 		if (timeout_s)
-			return affinity_select(family, list, timeout_s, &key, random);
+			return affinity_select(family, list, timeout_s, &key,
+					       list_random(list, random));
 	}
 	return list_random(list, random);
 }

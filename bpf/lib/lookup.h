@@ -123,20 +123,23 @@ static __always_inline bool lookup_is_loopback(const struct endpoint *dst)
 					      : ipv6_is_loopback(dst->addr);
 }
 
-/** lookup_is_node_address() - whether NodePorts answer on @dst for the socket of this hook (R32).
- */
-static __always_inline bool lookup_is_node_address(void *ctx, const struct endpoint *dst)
+/** lookup_node_flags() - SVC_NODE_ADDR_F_* of an address NodePorts answer on (R32); NULL: none. */
+static __always_inline __u32 *lookup_node_flags(const struct endpoint *dst)
 {
 	struct svc_node_addr key = {};
-	__u32 *flags;
 
 	__builtin_memcpy(key.addr, dst->addr, sizeof(key.addr));
 	if (lookup_is_loopback(dst))
 		key.addr[3] = dst->family == SVC_FAMILY_IPV4 ? bpf_htonl(0x7f000001) : bpf_htonl(1);
-	flags = bpf_map_lookup_elem(&node_addrs, &key);
-	if (!flags)
-		return false;
-	return !(*flags & SVC_NODE_ADDR_F_LOOPBACK) || lookup_is_host(ctx);
+	return bpf_map_lookup_elem(&node_addrs, &key);
+}
+
+/** lookup_is_node_address() - whether NodePorts answer on @dst for the socket of this hook. */
+static __always_inline bool lookup_is_node_address(void *ctx, const struct endpoint *dst)
+{
+	__u32 *flags = lookup_node_flags(dst);
+
+	return flags && (!(*flags & SVC_NODE_ADDR_F_LOOPBACK) || lookup_is_host(ctx));
 }
 
 /** lookup_nodeport() - the route behind a NodePort on one of this node's addresses; NULL: none. */
@@ -147,6 +150,33 @@ static __always_inline struct svc_route *lookup_nodeport(void *ctx, const struct
 	if (!lookup_is_node_address(ctx, dst))
 		return NULL;
 	return lookup_frontend(dst, SVC_SCOPE_NODEPORT);
+}
+
+/** lookup_packet_nodeport() - lookup_nodeport() for a packet: none carries a loopback address. */
+static __always_inline bool lookup_packet_nodeport(const struct endpoint *dst)
+{
+	__u32 *flags;
+
+	if (!filter_has(&nodeport_filter, bpf_ntohs(dst->port)))
+		return false;
+	flags = lookup_node_flags(dst);
+	return flags && !(*flags & SVC_NODE_ADDR_F_LOOPBACK);
+}
+
+/**
+ * lookup_packet_route() - where a packet's destination leads to; NULL: it is no frontend.
+ * @is_any_node: NodePorts of other nodes count too.
+ */
+static __always_inline struct svc_route *lookup_packet_route(const struct endpoint *dst,
+							     bool is_any_node)
+{
+	struct svc_route *route = NULL;
+
+	if (lookup_may_be_ours(dst))
+		route = lookup_frontend(dst, SVC_SCOPE_ADDRESS);
+	if (!route && (is_any_node || lookup_packet_nodeport(dst)))
+		route = lookup_frontend(dst, SVC_SCOPE_NODEPORT);
+	return route;
 }
 
 /**

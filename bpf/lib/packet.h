@@ -9,12 +9,20 @@
 #define PACKET_F_FIRST_FRAGMENT 0x1u /* more fragments follow, this one has the ports */
 #define PACKET_F_FRAGMENT	0x2u /* not the first: no transport header, ports are 0 */
 #define PACKET_F_ICMP_ERROR	0x4u /* src and dst are of the quoted packet, swapped: see below */
+#define PACKET_F_DF		0x8u /* IPv4: must not be fragmented on its way */
+
+/** struct flow_ends - source and destination of a packet, before or after translation. */
+struct flow_ends {
+	struct endpoint src;
+	struct endpoint dst;
+};
 
 /**
  * struct packet - where a packet comes from and goes to, and where its headers lie.
  * @src, @dst: as it arrived. Of an ICMP error: of the packet it quotes, the other way round, so
  *that an error belongs to the direction in which it travels: an error about a packet from A to B is
  *	"from B to A", whoever sent it (RFC 5508). Both have family and protocol filled in.
+ * @ends: both of them.
  * @frag_id: identification of a fragmented packet as it lies in the header (IPv4: 16 bits).
  * @l3_off, @l4_off: from the start of the data to the IP header and to what follows it and its
  *	extension headers.
@@ -28,8 +36,13 @@
  * @flags: PACKET_F_*.
  */
 struct packet {
-	struct endpoint src;
-	struct endpoint dst;
+	union {
+		struct {
+			struct endpoint src;
+			struct endpoint dst;
+		};
+		struct flow_ends ends;
+	};
 	__u32 frag_id;
 	__u16 l3_off;
 	__u16 l4_off;

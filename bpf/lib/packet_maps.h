@@ -28,10 +28,10 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SVC_N_REPLY_FILTERS);
+	__uint(max_entries, SVC_N_FLOW_FILTERS);
 	__type(key, __u32);
-	__type(value, struct svc_reply_filter);
-} reply_filter SEC(".maps");
+	__type(value, struct svc_flow_filter);
+} flow_filter SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -54,6 +54,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct svc_device_counters);
 } device_counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct svc_scratch);
+} scratch SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);

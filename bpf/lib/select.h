@@ -31,6 +31,20 @@ static __always_inline bool backend_read(__u8 family, __u32 index, struct endpoi
 	return true;
 }
 
+/** backend_flags() - SVC_BACKEND_F_* at @index; 0 when the index is out of range. */
+static __always_inline __u16 backend_flags(__u8 family, __u32 index)
+{
+	struct svc_backend4 *backend4;
+	struct svc_backend6 *backend6;
+
+	if (family == SVC_FAMILY_IPV4) {
+		backend4 = bpf_map_lookup_elem(&backends4, &index);
+		return backend4 ? backend4->flags : 0;
+	}
+	backend6 = bpf_map_lookup_elem(&backends6, &index);
+	return backend6 ? backend6->flags : 0;
+}
+
 /** backend_id() - the stable id at @index; 0 when the index is out of range. */
 static __always_inline __u32 backend_id(__u8 family, __u32 index)
 {

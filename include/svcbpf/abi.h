@@ -445,33 +445,37 @@ _Static_assert(sizeof(struct svc_config) == 32, "ABI");
  *
  * What a packet meets at tc, most packets only the first line:
  *
- *	ingress: addr_filter bit of the destination, reply_filter byte of the source
- *	egress:  the same two
+ *	flow_filter bytes of the destination and the source, addr_filter bit of the destination
  *	ours:    flows{4,6} -> (new: frontends -> services -> backends -> both directions stored)
  *
- * Who writes: flows, frags, affinity and reply_filter are the programs'; the agent reads flows, and
+ * Who writes: flows, frags, affinity and flow_filter are the programs'; the agent reads flows, and
  * deletes what has timed out. devices, udp_generations and maglev are the agent's.
  */
 
-/** SVC_REPLY_FILTER_BYTES - bytes of an element of reply_filter, a power of two. */
-#define SVC_REPLY_FILTER_BYTES 65536u
+/** SVC_FLOW_FILTER_BYTES - bytes of an element of flow_filter, a power of two. */
+#define SVC_FLOW_FILTER_BYTES 65536u
 
-/* Index in reply_filter (ARRAY of 2): where replies of a backend are translated back. */
-#define SVC_REPLY_AT_INGRESS 0 /* the client's address was replaced: replies come to this node */
-#define SVC_REPLY_AT_EGRESS  1 /* it was kept: replies pass through this node, or start here */
-#define SVC_N_REPLY_FILTERS  2
+/* Index in flow_filter (ARRAY): which endpoints packets must be looked up for in flows{4,6}. */
+#define SVC_FILTER_REPLY_INGRESS 0 /* source: a backend whose replies come to this node's address  \
+				    */
+#define SVC_FILTER_REPLY_EGRESS                                                                    \
+	1		     /* source: one whose replies go to the client: they pass              \
+				through this node or start here */
+#define SVC_FILTER_FORWARD 2 /* destination: a frontend */
+#define SVC_N_FLOW_FILTERS 3
 
 /**
- * struct svc_reply_filter - value of reply_filter.
- * @is_backend: indexed by svc_reply_hash() of {address, port, protocol}: 1 when a flow to that
- *	backend was ever made here; a byte, so that a plain store sets it on every kernel.
+ * struct svc_flow_filter - value of flow_filter.
+ * @is_used: indexed by svc_filter_byte() of {address, port, protocol}: 1 when a flow with that
+ *	endpoint was ever made here. Bytes, so that a plain store sets one on every kernel.
  *
- * Never cleared while flows exist: a byte too many costs a look-up of each packet that meets it.
+ * Never cleared while flows may exist, so that they outlive their frontend (R37): a byte too many
+ * costs a look-up for each packet that meets it.
  */
-struct svc_reply_filter {
-	__u8 is_backend[SVC_REPLY_FILTER_BYTES];
+struct svc_flow_filter {
+	__u8 is_used[SVC_FLOW_FILTER_BYTES];
 };
-_Static_assert(sizeof(struct svc_reply_filter) == SVC_REPLY_FILTER_BYTES, "ABI");
+_Static_assert(sizeof(struct svc_flow_filter) == SVC_FLOW_FILTER_BYTES, "ABI");
 
 /* struct svc_flow_key{4,6}.direction */
 #define SVC_FLOW_FORWARD 0 /* from the client, as it sent it: client -> frontend */
@@ -548,27 +552,28 @@ _Static_assert(sizeof(struct svc_flow_info) == 16, "ABI");
 
 /**
  * struct svc_flow4 - value of flows4; changed in place, never replaced while it lives.
+ * @info: first, so that clang 14 need not add to a pointer that may be NULL.
  * @src, @dst, @src_port, @dst_port: what packets of this direction are rewritten to, network order.
  *	Swapped they are the key of the other direction.
  * @pad: zero.
  */
 struct svc_flow4 {
+	struct svc_flow_info info;
 	__be32 src;
 	__be32 dst;
 	__be16 src_port;
 	__be16 dst_port;
-	struct svc_flow_info info;
 	__u32 pad;
 };
 _Static_assert(sizeof(struct svc_flow4) == 32, "ABI");
 
 /** struct svc_flow6 - value of flows6: as struct svc_flow4. */
 struct svc_flow6 {
+	struct svc_flow_info info;
 	__be32 src[4];
 	__be32 dst[4];
 	__be16 src_port;
 	__be16 dst_port;
-	struct svc_flow_info info;
 	__u32 pad;
 };
 _Static_assert(sizeof(struct svc_flow6) == 56, "ABI");
@@ -604,13 +609,16 @@ _Static_assert(sizeof(struct svc_frag) == 4, "ABI");
  * @flags: SVC_DEVICE_F_*.
  * @addr4, @addr6: this node's address that flows out of this device are given, network order; the
  *	device's own first global one, else the node's; zero: none in this family.
+ * @mac: link-layer address that packets to be routed by this node carry here: the device's own, and
+ *	the bridge's for a port of a bridge.
  * @pad: zero.
  */
 struct svc_device {
 	__u32 flags;
 	__be32 addr4;
 	__be32 addr6[4];
-	__u32 pad[2];
+	__u8 mac[6];
+	__u8 pad[2];
 };
 _Static_assert(sizeof(struct svc_device) == 32, "ABI");
 
@@ -640,9 +648,24 @@ _Static_assert(sizeof(struct svc_device_counters) == 32, "ABI");
 
 /*
  * maglev (HASH_OF_MAPS, key __u32 service_id): an ARRAY of __u64 with four 16-bit offsets each, the
- * first in the low bits; entry h / 4, part h % 4 of a flow's hash h modulo the table's size is an
- * offset into the service port's policy_list. Only with SVC_F_MAGLEV.
+ * first in the low bits; entry e of a table, for a flow svc_maglev_entry(), is part e % 4 of word
+ * e / 4: an offset into the policy_list of the service port's external frontends. The last word's
+ * parts beyond the table are SVC_MAGLEV_NONE. Only with SVC_F_MAGLEV.
  */
+#define SVC_MAGLEV_PER_WORD 4u
+
+/** SVC_MAGLEV_NONE - no backend: more than any offset into a list. */
+#define SVC_MAGLEV_NONE 0xffffu
+
+/**
+ * struct svc_scratch - value of scratch (PERCPU_ARRAY of 1): the programs' own, while one runs; 512
+ * bytes of stack are not enough for a packet and its flow, and functions that are verified by
+ * themselves share nothing else on old kernels.
+ */
+struct svc_scratch {
+	__u64 words[64];
+};
+_Static_assert(sizeof(struct svc_scratch) == 512, "ABI");
 
 /* struct svc_packet_config.forwarding */
 #define SVC_FORWARDING_SNAT 0
@@ -685,6 +708,38 @@ _Static_assert(sizeof(struct svc_packet_config) == 64, "ABI");
 #define SVC_SOURCE_LOST	    2 /* was read in full, and cannot be followed at the moment */
 #define SVC_SOURCE_SAVED    3 /* not reached since the agent's start: a saved state is served */
 
+/* struct svc_meta.algorithm */
+#define SVC_ALGORITHM_RANDOM 0
+#define SVC_ALGORITHM_MAGLEV 1
+
+/* struct svc_flow_report.forwarding: net.ipv4.ip_forward and net.ipv6.conf.all.forwarding are off */
+#define SVC_FORWARDING_OFF4 0x1u
+#define SVC_FORWARDING_OFF6 0x2u
+
+/**
+ * struct svc_flow_report - part of svc_meta: what the agent's walks over flows{4,6} found.
+ * @time_ns: CLOCK_REALTIME of the end of the last walk; 0: none since the agent's start.
+ * @n_entries: in use of flows4 and flows6 then.
+ * @n_expired, @n_evicted: flows deleted after their timeout, and lost as the table was full, since
+ *	the agent's start.
+ * @n_snat_exhausted: by how much that counter rose since the agent's start.
+ * @evicted_ns, @snat_exhausted_ns: CLOCK_REALTIME of the last walk that saw a rise; 0: none did.
+ * @timeouts_s: as in struct svc_packet_config.
+ * @forwarding: SVC_FORWARDING_OFF*, in the agent's network namespace.
+ */
+struct svc_flow_report {
+	__u64 time_ns;
+	__u64 n_entries[2];
+	__u64 n_expired;
+	__u64 n_evicted;
+	__u64 n_snat_exhausted;
+	__u64 evicted_ns;
+	__u64 snat_exhausted_ns;
+	__u32 timeouts_s[SVC_N_FLOW_STATES];
+	__u32 forwarding;
+};
+_Static_assert(sizeof(struct svc_flow_report) == 112, "ABI");
+
 /**
  * struct svc_meta - value of meta (ARRAY of 1): what these maps are and who wrote them last.
  * @magic: SVC_META_MAGIC.  @abi: SVC_ABI_VERSION.
@@ -697,6 +752,9 @@ _Static_assert(sizeof(struct svc_packet_config) == 64, "ABI");
  * @last_sync_ns, @selftest_ns, @start_ns: CLOCK_REALTIME; 0: never.
  * @selftest_result: 0 passed, negative errno why not.
  * @n_problems: how many entries of the map "problems" are in use.
+ * @maglev_size: entries of the Maglev tables; 0: without the packet path there are none.
+ * @algorithm: SVC_ALGORITHM_*: how backends are chosen for clients outside where a Service does not
+ *	say.
  * @cgroup_id: of the cgroup the programs are attached to.
  * @hash_seed: of the frontend tables, drawn when these maps were made: who may create Services must
  *	not choose the bucket.
@@ -704,6 +762,7 @@ _Static_assert(sizeof(struct svc_packet_config) == 64, "ABI");
  * @source_contact_ns: CLOCK_REALTIME when what is programmed was last known to be what the source
  *	says; 0: never.
  * @source: the API server's URL or the first manifest.
+ * @flows: of the packet path; all zero without it.
  * @node, @zone, @version, @source: NUL-terminated.
  */
 struct svc_meta {
@@ -724,19 +783,22 @@ struct svc_meta {
 	__s32 selftest_result;
 	__u32 n_problems;
 	__u32 next_backend_id6;
-	__u32 pad;
+	__u16 maglev_size;
+	__u8 algorithm;
+	__u8 pad;
 	__u64 cgroup_id;
 	__u64 hash_seed;
 	__u32 source_kind;
 	__u32 source_state;
 	__u64 source_contact_ns;
+	struct svc_flow_report flows;
 	char node[256];
 	char zone[256];
 	char version[64];
 	char cgroup_path[256];
 	char source[256];
 };
-_Static_assert(sizeof(struct svc_meta) == 1216, "ABI");
+_Static_assert(sizeof(struct svc_meta) == 1328, "ABI");
 
 /** struct svc_problem - value of problems (ARRAY of SVC_MAX_PROBLEMS). @text: NUL-terminated. */
 struct svc_problem {

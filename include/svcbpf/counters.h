@@ -34,8 +34,8 @@
 	  "packet path: dropped: not in loadBalancerSourceRanges (R31)")                           \
 	X(DROP_FRAGMENT, "dropped_fragment",                                                       \
 	  "packet path: dropped: fragment before its first one")                                   \
-	X(DROP_MALFORMED, "dropped_malformed",                                                     \
-	  "packet path: dropped: to a frontend, and malformed")                                    \
+	X(SKIP_MALFORMED, "skipped_malformed",                                                     \
+	  "packet path: left alone: to a frontend's address, and malformed")                       \
 	X(DROP_NO_ROUTE, "dropped_no_route", "packet path: dropped: no route to the backend")      \
 	X(DROP_NO_FORWARDING, "dropped_no_forwarding",                                             \
 	  "packet path: dropped: IP forwarding is off on the device")                              \

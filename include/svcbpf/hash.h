@@ -90,16 +90,56 @@ static inline __u32 svc_endpoint_hash(const __be32 *addr, __be16 port, __u8 prot
 	return (__u32)(hash >> 32);
 }
 
-/** svc_reply_hash() - index of a backend in a reply_filter. Arguments: svc_endpoint_hash(). */
-static inline __u32 svc_reply_hash(const __be32 *addr, __be16 port, __u8 protocol)
+/** svc_filter_byte() - index of an endpoint in a flow_filter. Arguments: svc_endpoint_hash(). */
+static inline __u32 svc_filter_byte(const __be32 *addr, __be16 port, __u8 protocol)
 {
-	return svc_endpoint_hash(addr, port, protocol) % SVC_REPLY_FILTER_BYTES;
+	return svc_endpoint_hash(addr, port, protocol) % SVC_FLOW_FILTER_BYTES;
 }
 
 /** svc_generation_index() - index of a UDP backend in udp_generations. */
 static inline __u32 svc_generation_index(const __be32 *addr, __be16 port)
 {
 	return svc_endpoint_hash(addr, port, 17 /* IPPROTO_UDP */) % SVC_GENERATIONS;
+}
+
+/*
+ * Maglev: what every node, of every version, must compute alike, so that nodes behind one address
+ * choose the same backend for a flow that they have not seen. The constants here and in
+ * user/model/maglev.c are a contract that outlives SVC_ABI_VERSION: changing one moves nearly all
+ * flows of a cluster in which two versions run. A test has their values.
+ */
+
+/**
+ * svc_maglev_flow() - hash of a flow's client and frontend, for svc_maglev_entry().
+ * @client: four words, network order, IPv4 as ::ffff:a.b.c.d.
+ * @client_port, @port: of the client and the frontend, network order.
+ *
+ * The frontend's address is left out: a flow to a NodePort has another one on each node, and must
+ * find the same backend there.
+ */
+static inline __u32 svc_maglev_flow(const __be32 *client, __be16 client_port, __be16 port,
+				    __u8 protocol)
+{
+	__u64 hash = svc_raw_pair(client[0], client[1]) * 0x9e3779b97f4a7c15ull;
+
+	hash ^= (__u64)(SVC_RAW_BITS __u16)client_port << 24;
+	hash ^= (__u64)(SVC_RAW_BITS __u16)port << 8 | protocol;
+	hash = (hash ^ hash >> 32) * 0xbf58476d1ce4e5b9ull;
+	hash = (hash ^ svc_raw_pair(client[2], client[3])) * 0x94d049bb133111ebull;
+	hash = (hash ^ hash >> 29) * 0xd1342543de82ef95ull;
+	return (__u32)(hash >> 32);
+}
+
+/** svc_maglev_client() - the same for ClientIP affinity: of the client's address alone. */
+static inline __u32 svc_maglev_client(const __be32 *client)
+{
+	return svc_maglev_flow(client, 0, 0, 0);
+}
+
+/** svc_maglev_entry() - the entry of a table of @size entries that a flow's @hash leads to. */
+static inline __u32 svc_maglev_entry(__u32 hash, __u32 size)
+{
+	return (__u32)((__u64)hash * size >> 32);
 }
 
 #endif

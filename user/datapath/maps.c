@@ -87,9 +87,9 @@ static const struct map_spec specs[N_MAPS] = {
 	[MAP_FRAGS] = {"frags",
 		       HASH_OF(BPF_MAP_TYPE_LRU_HASH, struct svc_frag_key, sizeof(struct svc_frag)),
 		       .fixed = 8192, .is_packet_path = true},
-	[MAP_REPLY_FILTER] = {"reply_filter", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t),
-			      sizeof(struct svc_reply_filter), .fixed = SVC_N_REPLY_FILTERS,
-			      .is_packet_path = true},
+	[MAP_FLOW_FILTER] = {"flow_filter", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t),
+			     sizeof(struct svc_flow_filter), .fixed = SVC_N_FLOW_FILTERS,
+			     .is_packet_path = true},
 	[MAP_UDP_GENERATIONS] = {"udp_generations", MAPPED_ARRAY(sizeof(uint32_t)),
 				 .fixed = SVC_GENERATIONS, .is_packet_path = true},
 	[MAP_DEVICES] = {"devices", HASH_OF(BPF_MAP_TYPE_HASH, uint32_t, sizeof(struct svc_device)),
@@ -97,6 +97,8 @@ static const struct map_spec specs[N_MAPS] = {
 	[MAP_DEVICE_COUNTERS] = {"device_counters", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t),
 				 sizeof(struct svc_device_counters), .fixed = SVC_DEVICE_SLOTS,
 				 .is_packet_path = true},
+	[MAP_SCRATCH] = {"scratch", BPF_MAP_TYPE_PERCPU_ARRAY, sizeof(uint32_t),
+			 sizeof(struct svc_scratch), .fixed = 1, .is_packet_path = true},
 	[MAP_MAGLEV] = {"maglev", BPF_MAP_TYPE_HASH_OF_MAPS, sizeof(uint32_t), sizeof(uint32_t),
 			.flags = BPF_F_NO_PREALLOC, .per_service = 1, .is_packet_path = true},
 };
@@ -250,11 +252,12 @@ int maps_open(struct maps *maps, const char *dir, const struct map_sizes *sizes,
 	int id, r;
 
 	for (id = 0; id < N_MAPS; id++) {
+		if (specs[id].is_packet_path && !sizes->max_flows)
+			continue;
 		r = adopt(maps, id, dir, 0, ret_error);
 		if (r < 0)
 			return r;
-		if (maps->fds[id] >= 0 || specs[id].is_from_object ||
-		    (specs[id].is_packet_path && !sizes->max_flows))
+		if (maps->fds[id] >= 0 || specs[id].is_from_object)
 			continue;
 		r = create(maps, id, sizes, ret_error);
 		if (r < 0)
@@ -300,6 +303,21 @@ int maps_pin(struct maps *maps, const char *dir, struct datapath_error *ret_erro
 		if (r < 0)
 			return error_set(ret_error, r, "cannot pin %s: %s", path, strerror(-r));
 		maps->is_pinned[id] = true;
+	}
+	return 0;
+}
+
+int maps_unpin_packet_path(const char *dir)
+{
+	char path[PATH_BYTES];
+	int id;
+
+	for (id = 0; id < N_MAPS; id++) {
+		if (!specs[id].is_packet_path)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", dir, specs[id].name);
+		if (unlink(path) && errno != ENOENT)
+			return -errno;
 	}
 	return 0;
 }

@@ -40,10 +40,11 @@ enum map_id {
 	MAP_FLOWS4,
 	MAP_FLOWS6,
 	MAP_FRAGS,
-	MAP_REPLY_FILTER,
+	MAP_FLOW_FILTER,
 	MAP_UDP_GENERATIONS,
 	MAP_DEVICES,
 	MAP_DEVICE_COUNTERS,
+	MAP_SCRATCH,
 	MAP_MAGLEV,
 	N_MAPS
 };
@@ -117,7 +118,8 @@ struct map_sizes {
 /**
  * maps_open() - adopt what is pinned in @dir and make the rest, not pinned yet.
  * @dir: folder on a bpffs, as pin_maps_dir() gives it; need not exist.
- * @sizes: capacities of new maps; adopted ones keep theirs.
+ * @sizes: capacities of new maps; adopted ones keep theirs. Without @max_flows maps of the packet
+ *	path are not adopted either.
  * Return: 0; -EPROTO: a pin there is no map of ours; -EPERM; other errors of bpf(2).
  */
 int maps_open(struct maps *maps, const char *dir, const struct map_sizes *sizes,
@@ -128,6 +130,10 @@ int maps_open_readonly(struct maps *maps, const char *dir, struct datapath_error
 
 /** maps_pin() - pin in @dir what is not pinned yet. Return: 0 or negative errno. */
 int maps_pin(struct maps *maps, const char *dir, struct datapath_error *ret_error);
+
+/** maps_unpin_packet_path() - unpin the maps of the packet path in @dir, if they are there. Return:
+ * 0 or negative errno. */
+int maps_unpin_packet_path(const char *dir);
 
 /** maps_close() - unmap and close; what is pinned stays. */
 void maps_close(struct maps *maps);
@@ -169,5 +175,14 @@ static inline uint64_t maps_load(const uint64_t *word)
  */
 int maps_for_each(const struct maps *maps, enum map_id id,
 		  int (*fn)(void *arg, const void *key, const void *value), void *arg);
+
+/**
+ * maps_for_each_batch() - the same with many entries a call: @keys and @values are arrays of @n in
+ * the map's own sizes, borrowed for the call, which may take its time. Falls back to one entry a
+ * call where the kernel has no batches for this kind of map.
+ */
+int maps_for_each_batch(const struct maps *maps, enum map_id id,
+			int (*fn)(void *arg, const void *keys, const void *values, uint32_t n),
+			void *arg);
 
 #endif
