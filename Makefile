@@ -42,7 +42,8 @@ ARCHIVES := $(LAYERS:%=$(O)/lib/%.a)
 BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Werror -Wno-missing-declarations \
 	-Wno-unused-parameter -D__TARGET_ARCH_$(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/') \
 	-I$(O)/gen -Iinclude -Ibpf $(shell $(PKG_CONFIG) --cflags libbpf 2>/dev/null)
-SKELETONS := $(O)/gen/sock.skel.h $(O)/gen/sock_compat.skel.h $(O)/gen/overflow.skel.h
+SKELETONS := $(O)/gen/sock.skel.h $(O)/gen/sock_compat.skel.h $(O)/gen/overflow.skel.h \
+	$(O)/gen/packet.skel.h $(O)/gen/xdp.skel.h
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(sort $(wildcard tests/unit/*/test_*.c)))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(O)/tests/bpf/%,$(sort $(wildcard tests/bpf/test_*.c)))
@@ -55,7 +56,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(sort $(wildcard tests/f
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all check check-unit check-bpf check-net check-kernels lint fmt install uninstall clean demo deps \
-	e2e e2e-build bench-connect bench-load bench-sync fuzz fuzz-build help tests FORCE
+	e2e e2e-build bench-connect bench-load bench-packets bench-sync fuzz fuzz-build help tests FORCE
 
 all: $(O)/svcbpf ## build build/svcbpf
 
@@ -198,6 +199,9 @@ demo: all ## show the main job in private namespaces, in under a minute
 
 bench-connect: all $(BENCH_TOOLS) ## cost of the socket programs, and of connect+close
 	$(Q)$(O)/tests/bench/connect $(ROUNDS)
+
+bench-packets: all $(BENCH_TOOLS) ## cost of the packet path over plain routing, against nftables; ROUNDS=21 SERVICES=100
+	$(Q)O=$(O) tests/bench/packets.sh $(or $(ROUNDS),21) $(or $(SERVICES),100)
 
 bench-load: all ## load time, memory and time of one change, 10,000 Services x 25 endpoints
 	$(Q)python3 tests/bench/load.py $(O)/svcbpf

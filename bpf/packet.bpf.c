@@ -6,9 +6,8 @@
  */
 #include "vmlinux.h"
 
-#include "lib/forward.h"
 #include "lib/parse.h"
-#include "lib/reply.h"
+#include "lib/tc.h"
 
 #define ETH_P_IP   0x0800
 #define ETH_P_IPV6 0x86dd
@@ -26,7 +25,10 @@ static __always_inline void pull_headers(struct __sk_buff *skb)
 		packet_pull(skb);
 }
 
-/** parse_slowly() - packet_parse() of any packet, into scratch; verified by itself (work.h). */
+/**
+ * parse_slowly() - packet_parse() of any packet, into scratch; verified by itself (work.h). A later
+ * fragment gets the ports of its first one; -ENOENT when that was not ours.
+ */
 __noinline int parse_slowly(struct __sk_buff *skb, __u32 family, bool is_l3)
 {
 	struct work *work = work_get();
@@ -42,6 +44,8 @@ __noinline int parse_slowly(struct __sk_buff *skb, __u32 family, bool is_l3)
 	else
 		r = packet_parse(skb_data(skb), skb_data_end(skb), is_l3 ? 0 : ETH_HLEN,
 				 SVC_FAMILY_IPV6, &packet);
+	if (!r && packet.flags & PACKET_F_FRAGMENT && !frag_recall(&packet))
+		r = -ENOENT;
 	work->packet = packet;
 	return r;
 }
@@ -73,9 +77,12 @@ __noinline int inspect_packet(struct __sk_buff *skb)
 	if (!work)
 		return -ENOENT;
 	r = packet_inspect(skb_data(skb), skb_data_end(skb), skb_load(skb, len), &work->packet);
-	if (r != -EAGAIN || packet_pull(skb))
-		return r;
-	return packet_inspect(skb_data(skb), skb_data_end(skb), skb_load(skb, len), &work->packet);
+	if (r == -EAGAIN && !packet_pull(skb))
+		r = packet_inspect(skb_data(skb), skb_data_end(skb), skb_load(skb, len),
+				   &work->packet);
+	if (!r)
+		work->wire_bytes = packet_wire_len(skb, &work->packet);
+	return r;
 }
 
 /**
@@ -92,11 +99,9 @@ static __always_inline bool is_for_this_node(struct __sk_buff *skb, __u8 hook, b
 		return true;
 	if (skb_load(skb, pkt_type) != PACKET_OTHERHOST)
 		return false;
-	device = work_device(skb);
-	if (!device || bpf_skb_load_bytes(skb, 0, mac, sizeof(mac)))
-		return false;
-	return mac[0] == device->mac[0] && mac[1] == device->mac[1] && mac[2] == device->mac[2] &&
-	       mac[3] == device->mac[3] && mac[4] == device->mac[4] && mac[5] == device->mac[5];
+	device = device_find(skb_load(skb, ifindex));
+	return device && !bpf_skb_load_bytes(skb, 0, mac, sizeof(mac)) &&
+	       device_has_mac(device, mac);
 }
 
 /** count_unread() - count why a packet to what may be a frontend could not be read. */
@@ -107,37 +112,10 @@ static __always_inline void count_unread(const struct packet *packet, int error)
 	count(error == -ENOTSUP ? SVC_COUNTER_SKIP_HEADERS : SVC_COUNTER_SKIP_MALFORMED);
 }
 
-/** may_be_forward() - whether the destination may be a frontend, of now or of a flow. */
-static __always_inline bool may_be_forward(const struct __sk_buff *skb, const struct packet *packet,
-					   __u8 hook)
+/** is_bypassed() - the socket's own wish: svcbpf/abi.h, SVC_BYPASS_MARK. */
+static __always_inline bool is_bypassed(const struct __sk_buff *skb, __u8 hook)
 {
-	if (!lookup_may_be_ours(&packet->dst) && !flow_filter_has(SVC_FILTER_FORWARD, &packet->dst))
-		return false;
-	/* the socket's own wish: svcbpf/abi.h, SVC_BYPASS_MARK */
-	return hook == HOOK_INGRESS || skb_load(skb, mark) != SVC_BYPASS_MARK;
-}
-
-/** may_be_reply() - whether the source may be a backend of a flow. */
-static __always_inline bool may_be_reply(const struct packet *packet, __u8 hook)
-{
-	return flow_filter_has(hook == HOOK_INGRESS ? SVC_FILTER_REPLY_INGRESS
-						    : SVC_FILTER_REPLY_EGRESS,
-			       &packet->src);
-}
-
-/** work_begin() - put a packet that may be ours into scratch. */
-static __always_inline struct work *work_begin(const struct packet *packet, __u8 hook, bool is_l3)
-{
-	struct work *work = work_get();
-
-	if (!work)
-		return NULL;
-	work->packet = *packet;
-	work->hook = hook;
-	work->is_l3 = is_l3;
-	work->has_route = false;
-	work->has_forced = false;
-	return work;
+	return hook == HOOK_EGRESS && skb_load(skb, mark) == SVC_BYPASS_MARK;
 }
 
 /** handle() - a packet in scratch. Return: the verdict. */
@@ -161,7 +139,7 @@ static __always_inline int handle(struct __sk_buff *skb, const struct packet *pa
 
 /**
  * take_from_tunnel() - what another node has sent in its tunnel becomes what the client has sent.
- * Return: VERDICT_NOT_OURS when it is no such packet; else the verdict.
+ * Return: VERDICT_NONE: it is in scratch, for handle(); VERDICT_NOT_OURS; or the verdict.
  */
 static __always_inline int take_from_tunnel(struct __sk_buff *skb, __u8 family, bool is_l3)
 {
@@ -177,17 +155,17 @@ static __always_inline int take_from_tunnel(struct __sk_buff *skb, __u8 family, 
 			 &packet) ||
 	    (packet.flags & PACKET_F_FRAGMENT && !frag_recall(&packet)))
 		return VERDICT_NOT_OURS;
-	work = work_begin(&packet, HOOK_INGRESS, is_l3);
+	work = work_begin(&packet, skb_load(skb, ifindex), HOOK_INGRESS, is_l3);
 	if (!work)
 		return VERDICT_NOT_OURS;
 	work->forced = backend;
 	work->has_forced = true;
-	if (!forward_look_up(skb) && !flow_get(&packet.src, &packet.dst, SVC_FLOW_FORWARD))
+	if (!forward_look_up(work) && !flow_get(&packet.src, &packet.dst, SVC_FLOW_FORWARD))
 		return VERDICT_NOT_OURS;
 	if (dsr_pop(skb, family))
-		return drop(skb, SVC_COUNTER_DROP_REWRITE);
+		return drop(work, SVC_COUNTER_DROP_REWRITE);
 	dsr_shift(&work->packet, family);
-	return handle(skb, &packet, true, false);
+	return VERDICT_NONE;
 }
 
 /** tunnel4(), tunnel6() - take_from_tunnel(), verified by themselves. */
@@ -209,22 +187,22 @@ static __always_inline int run_family(struct __sk_buff *skb, __u8 family, __u8 h
 	bool is_forward, is_reply;
 	int r;
 
-	if (svc_packet_config.forwarding == SVC_FORWARDING_DSR && hook == HOOK_INGRESS) {
-		r = family == SVC_FAMILY_IPV4 ? tunnel4(skb, is_l3) : tunnel6(skb, is_l3);
-		if (r != VERDICT_NOT_OURS)
-			return r;
-	}
 	r = read_packet(skb, family, is_l3, packet);
+	if (r == -ENOENT && svc_packet_config.forwarding == SVC_FORWARDING_DSR &&
+	    hook == HOOK_INGRESS) {
+		r = family == SVC_FAMILY_IPV4 ? tunnel4(skb, is_l3) : tunnel6(skb, is_l3);
+		if (r == VERDICT_NONE)
+			return handle(skb, packet, true, false);
+		return r == VERDICT_NOT_OURS ? VERDICT_NEXT : r;
+	}
 	if (r) {
 		count_unread(packet, r);
 		return VERDICT_NEXT;
 	}
-	if (packet->flags & PACKET_F_FRAGMENT && !frag_recall(packet))
-		return VERDICT_NEXT;
-	is_forward = may_be_forward(skb, packet, hook);
+	is_forward = may_be_forward(packet) && !is_bypassed(skb, hook);
 	is_reply = may_be_reply(packet, hook);
 	if ((!is_forward && !is_reply) || !is_for_this_node(skb, hook, is_l3) ||
-	    !work_begin(packet, hook, is_l3))
+	    !work_begin(packet, skb_load(skb, ifindex), hook, is_l3))
 		return VERDICT_NEXT;
 	return handle(skb, packet, is_forward, is_reply);
 }

@@ -14,7 +14,8 @@ build=(make gcc libc6-dev git pkg-config clang bpftool libbpf-dev libelf-dev zli
 	linux-libc-dev libcurl4-openssl-dev libcjson-dev libyaml-dev libevent-dev uthash-dev
 	libsmartcols-dev libmnl-dev libcap-dev iproute2)
 demo=(curl python3 util-linux procps)
-test=("${demo[@]}" libcriterion-dev libclang-rt-dev kmod man-db groff-base openssl 'node=nodejs'
+test=("${demo[@]}" libcriterion-dev libclang-rt-dev kmod man-db groff-base openssl iperf3 traceroute
+	iputils-ping ethtool nftables 'node=nodejs'
 	'go=golang-go')
 lint=(clang-format clang-tidy sparse shellcheck)
 kernels=(qemu-system-x86 qemu-system-common cpio busybox-static xz-utils kmod

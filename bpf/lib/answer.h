@@ -95,12 +95,12 @@ static __always_inline int answer_swap_macs(struct __sk_buff *skb, const struct 
 
 	if (packet->l3_off < ANSWER_ETH_HLEN)
 		return 0;
-	r = bpf_skb_load_bytes(skb, 0, old, sizeof(old));
+	r = (int)bpf_skb_load_bytes(skb, 0, old, sizeof(old));
 	if (r < 0)
 		return r;
 	__builtin_memcpy(new, old + ANSWER_ETH_ALEN, ANSWER_ETH_ALEN);
 	__builtin_memcpy(new + ANSWER_ETH_ALEN, old, ANSWER_ETH_ALEN);
-	return bpf_skb_store_bytes(skb, 0, new, sizeof(new), 0);
+	return (int)bpf_skb_store_bytes(skb, 0, new, sizeof(new), 0);
 }
 
 /*
@@ -110,20 +110,24 @@ static __always_inline int answer_swap_macs(struct __sk_buff *skb, const struct 
 __noinline __u32 answer_sum(struct __sk_buff *skb, __u32 off, __u32 len)
 {
 	__be32 words[ANSWER_CHUNK / 4] = {};
-	__u64 sum = 0;
+	__u64 sum = 0, last;
 	__u32 i;
 
-	for (i = 0; i < ANSWER_CHUNKS && len >= ANSWER_CHUNK; i++) {
+	if (!len)
+		return 0;
+	for (i = 0; i < ANSWER_CHUNKS && len > ANSWER_CHUNK; i++) {
 		if (bpf_skb_load_bytes(skb, off, words, sizeof(words)) < 0)
 			return 0;
 		sum = sum_words(sum, words, ANSWER_CHUNK / 4);
 		off += ANSWER_CHUNK;
 		len -= ANSWER_CHUNK;
 	}
-	barrier_var(len);
-	len &= ANSWER_CHUNK - 1;
+	/* 1 to 32: said so that 5.10 believes it ("R4 invalid zero-sized read") */
+	last = len - 1;
+	barrier_var(last);
+	last = (last & (ANSWER_CHUNK - 1)) + 1;
 	__builtin_memset(words, 0, sizeof(words));
-	if (len && bpf_skb_load_bytes(skb, off, words, len) < 0)
+	if (bpf_skb_load_bytes(skb, off, words, last) < 0)
 		return 0;
 	return sum_fold32(sum_words(sum, words, ANSWER_CHUNK / 4));
 }
@@ -136,15 +140,15 @@ __noinline __u32 answer_sum(struct __sk_buff *skb, __u32 off, __u32 len)
 static __always_inline int answer_is_partial(struct __sk_buff *skb, __u32 off)
 {
 	__u16 old, new;
-	int r = bpf_skb_load_bytes(skb, off, &old, sizeof(old));
+	int r = (int)bpf_skb_load_bytes(skb, off, &old, sizeof(old));
 
 	if (!r)
-		r = bpf_l4_csum_replace(skb, off, 0, 1, 0);
+		r = (int)bpf_l4_csum_replace(skb, off, 0, 1, 0);
 	if (!r)
-		r = bpf_skb_load_bytes(skb, off, &new, sizeof(new));
+		r = (int)bpf_skb_load_bytes(skb, off, &new, sizeof(new));
 	if (r < 0 || new == old)
 		return r < 0 ? r : 1;
-	return bpf_skb_store_bytes(skb, off, &old, sizeof(old), 0);
+	return (int)bpf_skb_store_bytes(skb, off, &old, sizeof(old), 0);
 }
 
 /* The sum of a pseudo header. IPv4 addresses may be summed as ::ffff:a.b.c.d: 0xffff is 0. */
@@ -195,11 +199,12 @@ static __always_inline int answer_store(struct __sk_buff *skb, const struct pack
 
 	if (packet->family == SVC_FAMILY_IPV4) {
 		answer_ipv4(&ip.v4, from, &packet->src, protocol, len);
-		return bpf_skb_store_bytes(skb, packet->l3_off, &ip, sizeof(ip.v4),
-					   BPF_F_RECOMPUTE_CSUM);
+		return (int)bpf_skb_store_bytes(skb, packet->l3_off, &ip, sizeof(ip.v4),
+						BPF_F_RECOMPUTE_CSUM);
 	}
 	answer_ipv6(&ip.v6, from, &packet->src, protocol, len);
-	return bpf_skb_store_bytes(skb, packet->l3_off, &ip, sizeof(ip.v6), BPF_F_RECOMPUTE_CSUM);
+	return (int)bpf_skb_store_bytes(skb, packet->l3_off, &ip, sizeof(ip.v6),
+					BPF_F_RECOMPUTE_CSUM);
 }
 
 /* The header of a reset to the segment @in, of a packet as it was (RFC 9293 3.10.7.1). */
@@ -255,18 +260,19 @@ static __noinline int answer_reset(struct __sk_buff *skb, const struct packet *p
 	if (packet->l4_protocol != IPPROTO_TCP || (packet->flags & PACKET_F_FIRST_FRAGMENT) ||
 	    (packet->tcp_flags & TCP_FLAG_RST_BYTE) || !answer_is_allowed(skb, packet))
 		return -EPERM;
-	r = bpf_skb_load_bytes(skb, packet->l4_off, &in, sizeof(in));
+	r = (int)bpf_skb_load_bytes(skb, packet->l4_off, &in, sizeof(in));
 	if (r < 0)
 		return r;
 	answer_tcp(&out, &in, packet);
-	r = bpf_skb_change_tail(skb, packet->l4_off + sizeof(out), 0);
+	r = (int)bpf_skb_change_tail(skb, packet->l4_off + sizeof(out), 0);
 	/* options and extension headers go: the transport header stays where it is */
 	if (!r && packet->l4_off != l4_off)
-		r = bpf_skb_adjust_room(skb, (__s32)l4_off - packet->l4_off, BPF_ADJ_ROOM_MAC, 0);
+		r = (int)bpf_skb_adjust_room(skb, (__s32)l4_off - packet->l4_off, BPF_ADJ_ROOM_MAC,
+					     0);
 	if (!r)
 		r = answer_fill_check(skb, packet, l4_off, &out);
 	if (!r)
-		r = bpf_skb_store_bytes(skb, l4_off, &out, sizeof(out), BPF_F_RECOMPUTE_CSUM);
+		r = (int)bpf_skb_store_bytes(skb, l4_off, &out, sizeof(out), BPF_F_RECOMPUTE_CSUM);
 	if (!r)
 		r = answer_store(skb, packet, &packet->dst, IPPROTO_TCP, sizeof(out));
 	return r ? r : answer_swap_macs(skb, packet);
@@ -329,10 +335,10 @@ static __noinline int answer_icmp(struct __sk_buff *skb, const struct packet *pa
 	__u64 sum = 0;
 	int r;
 
-	r = bpf_skb_change_tail(skb, packet->l3_off + quote, 0);
+	r = (int)bpf_skb_change_tail(skb, packet->l3_off + quote, 0);
 	if (!r)
-		r = bpf_skb_adjust_room(skb, answer_ip_bytes(packet) + sizeof(header),
-					BPF_ADJ_ROOM_MAC, 0);
+		r = (int)bpf_skb_adjust_room(skb, (__s32)(answer_ip_bytes(packet) + sizeof(header)),
+					     BPF_ADJ_ROOM_MAC, 0);
 	if (r < 0)
 		return r;
 	if (protocol == IPPROTO_ICMPV6)
@@ -341,7 +347,7 @@ static __noinline int answer_icmp(struct __sk_buff *skb, const struct packet *pa
 	sum = (__u16)~sum_fold16(sum_words(sum, header, 2));
 	/* bytes 2 and 3, as they lie in memory */
 	__builtin_memcpy((__u8 *)header + ICMP_CHECK_OFF, &(__u16){sum}, sizeof(__u16));
-	r = bpf_skb_store_bytes(skb, l4_off, header, sizeof(header), BPF_F_RECOMPUTE_CSUM);
+	r = (int)bpf_skb_store_bytes(skb, l4_off, header, sizeof(header), BPF_F_RECOMPUTE_CSUM);
 	if (!r)
 		r = answer_store(skb, packet, from, protocol, len);
 	return r ? r : answer_swap_macs(skb, packet);

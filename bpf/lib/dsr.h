@@ -15,7 +15,7 @@
 #define SVCBPF_BPF_DSR_H
 
 #include "lib/lookup.h"
-#include "lib/work.h"
+#include "lib/work_tc.h"
 
 #define DSR_HOP_LIMIT 64
 #define DSR_IPV4_DF   0x4000u
@@ -87,7 +87,7 @@ static __always_inline void dsr_route(struct __sk_buff *skb, struct work *work, 
 
 	outer.src.port = outer.dst.port = 0;
 	outer.dst.protocol = outer.dst.family == SVC_FAMILY_IPV4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	route_find(skb, skb_load(skb, ifindex), &outer, (__u16)len_bytes, &work->route);
+	route_find(skb, work->ifindex, &outer, (__u16)len_bytes, &work->route);
 }
 
 /** dsr_send() - send the packet to its backend's node. Return: the verdict. */
@@ -103,21 +103,21 @@ __noinline int dsr_send(struct __sk_buff *skb)
 	if (work->packet.ttl <= 1)
 		return work_expired(work);
 	outer_bytes = dsr_outer_bytes(work->packet.family);
-	len_bytes = packet_wire_len(skb, &work->packet) + outer_bytes;
+	len_bytes = work->wire_bytes + outer_bytes;
 	dsr_route(skb, work, len_bytes);
 	if (work->route.result == BPF_FIB_LKUP_RET_FRAG_NEEDED)
 		return work_too_big(work, len_bytes, outer_bytes);
 	if (!route_is_out(&work->route))
-		return work_no_route(skb, work);
+		return work_no_route(work);
 	from = work->to.dst;
 	if (!route_address(&work->route, &from))
-		return drop(skb, SVC_COUNTER_DROP_NO_ADDRESS);
+		return drop(work, SVC_COUNTER_DROP_NO_ADDRESS);
 	r = packet_decrement_ttl(skb, &work->packet);
 	if (!r)
 		r = work->packet.family == SVC_FAMILY_IPV4 ? dsr_push_ipv4(skb, work, &from)
 							   : dsr_push_ipv6(skb, work, &from);
 	if (r)
-		return drop(skb, SVC_COUNTER_DROP_REWRITE);
+		return drop(work, SVC_COUNTER_DROP_REWRITE);
 	count(SVC_COUNTER_DSR_SENT);
 	return route_send(&work->route);
 }

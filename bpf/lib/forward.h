@@ -4,8 +4,6 @@
 #define SVCBPF_BPF_FORWARD_H
 
 #include "lib/choose.h"
-#include "lib/dsr.h"
-#include "lib/frag.h"
 #include "lib/snat.h"
 #include "lib/work.h"
 
@@ -41,15 +39,15 @@ static __always_inline bool forward_may_join(const struct work *work)
 }
 
 /** forward_refuse() - what becomes of a packet that choose_backend() found no backend for. */
-static __always_inline int forward_refuse(struct __sk_buff *skb, struct work *work, int why)
+static __always_inline int forward_refuse(struct work *work, int why)
 {
 	if (why == CHOSE_DROP_POLICY)
-		return drop(skb, SVC_COUNTER_DROP_POLICY);
+		return drop(work, SVC_COUNTER_DROP_POLICY);
 	if (why == CHOSE_DROP_RANGE)
-		return drop(skb, SVC_COUNTER_DROP_RANGE);
+		return drop(work, SVC_COUNTER_DROP_RANGE);
 	if (why == CHOSE_NOTHING)
-		return drop(skb, SVC_COUNTER_BAD_SLOT);
-	count(SVC_COUNTER_REJECT);
+		return drop(work, SVC_COUNTER_BAD_SLOT);
+	count_decision(work, SVC_COUNTER_REJECT);
 	work->answer = work->packet.protocol == IPPROTO_TCP ? ANSWER_RESET : ANSWER_UNREACHABLE;
 	return VERDICT_ANSWER;
 }
@@ -71,72 +69,73 @@ static __always_inline __u8 forward_mode(const struct work *work)
 }
 
 /** forward_claim_port() - the way to the backend, this node's address on it, and a port. */
-static __always_inline int forward_claim_port(struct __sk_buff *skb, struct work *work)
+static __always_inline int forward_claim_port(void *ctx, struct work *work,
+					      int (*try_port)(void *ctx, __u32 n))
 {
 	int r;
 
-	work_route(skb, work);
+	work_route(ctx, work);
 	if (work->route.result == BPF_FIB_LKUP_RET_FRAG_NEEDED)
 		return VERDICT_TOO_BIG;
 	if (!route_is_out(&work->route))
-		return work_no_route(skb, work);
+		return work_no_route(work);
 	if (!route_address(&work->route, &work->to.src))
-		return drop(skb, SVC_COUNTER_DROP_NO_ADDRESS);
-	r = snat_claim_port(skb, work);
+		return drop(work, SVC_COUNTER_DROP_NO_ADDRESS);
+	r = snat_claim_port(ctx, work, try_port);
 	if (r == -ENOSPC)
-		return drop(skb, SVC_COUNTER_SNAT_FAILED);
-	return r ? drop(skb, SVC_COUNTER_FLOW_NOT_STORED) : VERDICT_NONE;
+		return drop(work, SVC_COUNTER_SNAT_FAILED);
+	return r ? drop(work, SVC_COUNTER_FLOW_NOT_STORED) : VERDICT_NONE;
 }
 
 /** forward_claim() - store the reply direction of a new flow. Return: VERDICT_NONE or a verdict. */
-static __always_inline int forward_claim(struct __sk_buff *skb, struct work *work)
+static __always_inline int forward_claim(void *ctx, struct work *work,
+					 int (*try_port)(void *ctx, __u32 n))
 {
 	int r;
 
 	if (work->info.flags & SVC_FLOW_F_DSR)
 		return VERDICT_NONE;
 	if (!(work->info.flags & SVC_FLOW_F_SNAT)) {
-		r = snat_try(skb, false);
+		r = try_port(ctx, false);
 		if (!r)
 			return VERDICT_NONE;
 		if (r != -EEXIST)
-			return drop(skb, SVC_COUNTER_FLOW_NOT_STORED);
+			return drop(work, SVC_COUNTER_FLOW_NOT_STORED);
 		work->info.flags = SVC_FLOW_F_SNAT;
 	}
-	return forward_claim_port(skb, work);
+	return forward_claim_port(ctx, work, try_port);
 }
 
 /**
- * forward_store() - store a new flow, whose work->to and info are set. Return: VERDICT_NONE or a
- * verdict.
+ * forward_store() - store a new flow, whose work->to and info are set.
+ * @try_port: see snat_claim_port().
+ * Return: VERDICT_NONE or a verdict.
  */
-__noinline int forward_store(struct __sk_buff *skb)
+static __always_inline int forward_store(void *ctx, struct work *work,
+					 int (*try_port)(void *ctx, __u32 n))
 {
-	struct work *work = work_get();
 	struct svc_flow_info *winner;
 	int r;
 
-	if (!work)
-		return VERDICT_DROP;
-	r = forward_claim(skb, work);
+	r = forward_claim(ctx, work, try_port);
 	if (r != VERDICT_NONE)
 		return r;
 	work->flow_flags = work->info.flags;
 	if (!snat_put_forward(work)) {
 		count(SVC_COUNTER_FLOW_NEW);
-		count_device(skb, DEVICE_NEW);
+		count_device(work, DEVICE_NEW);
 		return VERDICT_NONE;
 	}
 	winner = flow_find(&work->packet.ends, SVC_FLOW_FORWARD, &work->to);
 	if (!winner)
-		return drop(skb, SVC_COUNTER_FLOW_NOT_STORED);
+		return drop(work, SVC_COUNTER_FLOW_NOT_STORED);
 	work->flow_flags = winner->flags;
 	work->has_route = false;
 	return VERDICT_NONE;
 }
 
 /** forward_choose() - the backend of a new flow. Return: VERDICT_NONE or a verdict. */
-static __always_inline int forward_choose(struct __sk_buff *skb, struct work *work)
+static __always_inline int forward_choose(struct work *work)
 {
 	struct choice *choice = &work->choice;
 	struct svc_device *device;
@@ -149,11 +148,11 @@ static __always_inline int forward_choose(struct __sk_buff *skb, struct work *wo
 		choice->flags = SVC_BACKEND_F_LOCAL;
 		return VERDICT_NONE;
 	}
-	device = work_device(skb);
+	device = device_find(work->ifindex);
 	choice->is_inside =
 		work->hook == HOOK_EGRESS || (device && !(device->flags & SVC_DEVICE_F_UPLINK));
 	r = choose_backend(&work->frontend, &work->packet.ends, choice);
-	return r == CHOSEN ? VERDICT_NONE : forward_refuse(skb, work, r);
+	return r == CHOSEN ? VERDICT_NONE : forward_refuse(work, r);
 }
 
 /** forward_begin() - what the flow table keeps of a new flow. */
@@ -175,18 +174,20 @@ static __always_inline void forward_begin(struct work *work)
 }
 
 /**
- * forward_look_up() - find what the packet's destination leads to: work->frontend. Return: 1; 0.
+ * forward_look_up_scope() - find the packet's destination in the frontend tables: work->frontend.
+ * @scope: SVC_SCOPE_*.
+ *
+ * Verified by itself for both: the probes of one look-up times those of the other are too many.
+ * Return: 1; 0.
  */
-__noinline int forward_look_up(struct __sk_buff *skb)
+__noinline int forward_look_up_scope(__u32 scope)
 {
 	struct work *work = work_get();
 	struct svc_route *route;
 
-	/* clang passes anything for an argument that is not used: "invalid args into func" */
-	barrier_var(skb);
 	if (!work)
 		return 0;
-	route = lookup_packet_route(&work->packet.dst, work->has_forced);
+	route = lookup_frontend(&work->packet.dst, scope ? SVC_SCOPE_NODEPORT : SVC_SCOPE_ADDRESS);
 	if (!route)
 		return 0;
 	work->frontend.list = *(volatile __u64 *)&route->list;
@@ -196,10 +197,26 @@ __noinline int forward_look_up(struct __sk_buff *skb)
 }
 
 /**
+ * forward_look_up() - find what the packet's destination leads to: work->frontend.
+ *
+ * What comes out of another node's tunnel may go to that node's address: NodePorts are the same on
+ * all of them.
+ */
+static __always_inline bool forward_look_up(const struct work *work)
+{
+	const struct endpoint *dst = &work->packet.dst;
+
+	if (lookup_may_be_ours(dst) && forward_look_up_scope(SVC_SCOPE_ADDRESS))
+		return true;
+	return (work->has_forced || lookup_packet_nodeport(dst)) &&
+	       forward_look_up_scope(SVC_SCOPE_NODEPORT);
+}
+
+/**
  * forward_new() - choose the backend for the flow of a packet without one.
  * Return: VERDICT_NONE: it is to be stored; or a verdict.
  */
-__noinline int forward_new(struct __sk_buff *skb)
+__noinline int forward_new(void)
 {
 	struct work *work = work_get();
 	struct packet *packet;
@@ -208,73 +225,46 @@ __noinline int forward_new(struct __sk_buff *skb)
 	if (!work)
 		return VERDICT_DROP;
 	packet = &work->packet;
-	if (!forward_look_up(skb))
+	if (!forward_look_up(work))
 		return VERDICT_NOT_OURS;
 	if (!forward_is_start(packet) && !forward_may_join(work)) {
 		if (!(packet->flags & (PACKET_F_ICMP_ERROR | PACKET_F_FRAGMENT)))
-			count(SVC_COUNTER_FLOW_UNKNOWN);
+			count_decision(work, SVC_COUNTER_FLOW_UNKNOWN);
 		return VERDICT_NOT_OURS;
 	}
-	verdict = forward_choose(skb, work);
+	verdict = forward_choose(work);
 	if (verdict != VERDICT_NONE)
 		return verdict;
 	if (packet->protocol == IPPROTO_SCTP && work->choice.backend.port != packet->dst.port)
-		return drop(skb, SVC_COUNTER_DROP_SCTP_PORT);
+		return drop(work, SVC_COUNTER_DROP_SCTP_PORT);
 	work->to.src = packet->src;
 	work->to.dst = work->choice.backend;
 	forward_begin(work);
 	return VERDICT_NONE;
 }
 
-/** forward_known() - find the packet's flow. Return: VERDICT_NONE when it has one. */
-static __always_inline int forward_known(struct work *work)
+/**
+ * forward_find() - find the flow of a packet, and what the packet becomes: work->to. A flow that is
+ * over is deleted.
+ * Return: NULL: it has none. A caller that goes on with it says so by flow_touch().
+ */
+static __always_inline struct svc_flow_info *forward_find(struct work *work, __u32 now_s)
 {
 	struct packet *packet = &work->packet;
 	struct svc_flow_info *info;
-	__u32 now_s;
 
 	if (!flow_filter_has(SVC_FILTER_FORWARD, &packet->dst))
-		return VERDICT_NOT_OURS;
+		return NULL;
 	info = flow_find(&packet->ends, SVC_FLOW_FORWARD, &work->to);
 	if (!info)
-		return VERDICT_NOT_OURS;
-	now_s = flow_now_s();
+		return NULL;
 	if (forward_is_start(packet) && flow_is_over(info, &work->to, packet->tcp_flags, now_s)) {
 		flow_delete(&packet->src, &packet->dst, SVC_FLOW_FORWARD);
 		flow_delete(&work->to.dst, &work->to.src, SVC_FLOW_REPLY);
-		return VERDICT_NOT_OURS;
+		return NULL;
 	}
 	work->flow_flags = info->flags;
-	flow_touch(info, packet, &work->to, SVC_FLOW_FORWARD, now_s);
-	return VERDICT_NONE;
-}
-
-/**
- * forward_packet() - a packet whose destination may be a frontend.
- * Return: the verdict, VERDICT_NEXT when it goes on through the stack; VERDICT_NOT_OURS.
- */
-__noinline int forward_packet(struct __sk_buff *skb)
-{
-	struct work *work = work_get();
-	int verdict;
-
-	if (!work)
-		return VERDICT_DROP;
-	verdict = forward_known(work);
-	if (verdict != VERDICT_NONE) {
-		verdict = forward_new(skb);
-		if (verdict == VERDICT_NONE)
-			verdict = forward_store(skb);
-	}
-	if (verdict == VERDICT_TOO_BIG)
-		return work_send(skb);
-	if (verdict != VERDICT_NONE)
-		return verdict;
-	frag_remember(&work->packet);
-	count_device(skb, DEVICE_FORWARD);
-	if (work->flow_flags & SVC_FLOW_F_DSR)
-		return dsr_send(skb);
-	return work->flow_flags & SVC_FLOW_F_SNAT ? work_send(skb) : work_translate(skb, 0);
+	return info;
 }
 
 #endif

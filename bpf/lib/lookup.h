@@ -96,7 +96,7 @@ static __always_inline struct svc_route *lookup_frontend6(const __be32 *addr, __
 static __always_inline struct svc_route *lookup_frontend(const struct endpoint *dst, __u8 scope)
 {
 	__u32 tail = (__u32)dst->port | (__u32)dst->protocol << 16 | (__u32)scope << 24;
-	static const __be32 any[4];
+	__be32 any[4] = {};
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "the memory order of tail assumes a little-endian CPU"
@@ -152,7 +152,8 @@ static __always_inline struct svc_route *lookup_nodeport(void *ctx, const struct
 	return lookup_frontend(dst, SVC_SCOPE_NODEPORT);
 }
 
-/** lookup_packet_nodeport() - lookup_nodeport() for a packet: none carries a loopback address. */
+/** lookup_packet_nodeport() - whether a packet's destination may be a NodePort of this node: the
+ * port is one, and the address answers on them; no packet carries a loopback address. */
 static __always_inline bool lookup_packet_nodeport(const struct endpoint *dst)
 {
 	__u32 *flags;
@@ -161,22 +162,6 @@ static __always_inline bool lookup_packet_nodeport(const struct endpoint *dst)
 		return false;
 	flags = lookup_node_flags(dst);
 	return flags && !(*flags & SVC_NODE_ADDR_F_LOOPBACK);
-}
-
-/**
- * lookup_packet_route() - where a packet's destination leads to; NULL: it is no frontend.
- * @is_any_node: NodePorts of other nodes count too.
- */
-static __always_inline struct svc_route *lookup_packet_route(const struct endpoint *dst,
-							     bool is_any_node)
-{
-	struct svc_route *route = NULL;
-
-	if (lookup_may_be_ours(dst))
-		route = lookup_frontend(dst, SVC_SCOPE_ADDRESS);
-	if (!route && (is_any_node || lookup_packet_nodeport(dst)))
-		route = lookup_frontend(dst, SVC_SCOPE_NODEPORT);
-	return route;
 }
 
 /**

@@ -511,7 +511,7 @@ static __always_inline int packet_pull(struct __sk_buff *skb)
 {
 	__u32 len = skb_load(skb, len);
 
-	return bpf_skb_pull_data(skb, len < PACKET_PULL_BYTES ? len : PACKET_PULL_BYTES);
+	return (int)bpf_skb_pull_data(skb, len < PACKET_PULL_BYTES ? len : PACKET_PULL_BYTES);
 }
 
 #endif

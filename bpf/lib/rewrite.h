@@ -2,15 +2,16 @@
 /*
  * Giving a packet another source and destination, at tc.
  *
- * Only by helpers, never by direct writes: a program that has one is given a prologue that copies
- * the head of every cloned packet, ours or not. What changes is summed up once and taken off the
- * checksums by helpers that know the packet's checksum state (none, complete, partial, with GSO).
- * A pseudo header counts in every state, ports do not count for a partial checksum: two calls.
+ * Only by helpers, never by direct writes: a program that has one is given a prologue that makes
+ * the head of every cloned packet writable, ours or not, and those of local TCP are all cloned. A
+ * helper is 15 to 28 ns, whatever it does, so there are two: one to learn the state of the
+ * checksum, one to store all that changes, which lies side by side.
  *
- * CHECKSUM_COMPLETE is a sum over all of the packet. An IPv4 header always sums up to 0, so that
- * only what addresses take off the L4 checksum changes it, which the helper adds. In IPv6 the
- * header changes as much the other way, which the helper does not know without a flag that kernels
- * before 6.16 refuse: rewrite_ipv6() adds that.
+ * Checksum states. Partial: the transport checksum is the pseudo header's sum, to be completed by
+ * whoever sends the packet; only addresses count. No field tells, but bpf_l4_csum_replace() changes
+ * nothing then when told that it is not about a pseudo header. Complete: skb->csum is the sum of
+ * all bytes from the IP header on; bpf_csum_update() keeps it right and does nothing in other
+ * states.
  *
  * Races: none, the packet is ours. After an error it may be half rewritten: drop it.
  */
@@ -18,162 +19,122 @@
 #define SVCBPF_BPF_REWRITE_H
 
 #include "lib/parse.h"
-#include "lib/sum.h"
+#include "lib/rewrite_words.h"
 
-/* flags of rewrite_all() */
-#define REWRITE_F_DECREMENT_TTL                                                                    \
-	0x1u /* TTL or hop limit less one; the caller saw that it is > 0                           \
-	      */
-
-#define TCP_CHECK_OFF  16u
-#define UDP_CHECK_OFF  6u
-#define ICMP_CHECK_OFF 2u
-
-/**
- * struct ipv4_tail - an IPv4 header from its TTL on: all that is rewritten, in one store.
- * @ttl: and the protocol behind it.
- */
-struct ipv4_tail {
-	__u16 ttl;
-	__u16 check;
-	__be32 saddr;
-	__be32 daddr;
-};
-_Static_assert(sizeof(struct ipv4_tail) == 12, "IPv4 header, bytes 8 to 19");
-
-#define IPV4_TAIL_OFF 8u
-
-/**
- * rewrite_keeps() - whether an address of the outer IP header stays as it is.
- *
- * An error's outer source is whoever noticed it. It stays while the translation leaves that side
- * alone; else it would tell a client of an address it has never sent to, and becomes the new source
- * as in the kernel's own NAT (nf_nat_icmp_reply_translation()).
- */
-static __always_inline bool rewrite_keeps(const struct packet *packet, const struct endpoint *from,
-					  const struct endpoint *to)
+/* The IP header. */
+static __always_inline int rewrite_ip(struct __sk_buff *skb, const struct packet *packet,
+				      const struct endpoint *src, const struct endpoint *dst,
+				      __u32 flags, struct rewrite *rw)
 {
-	return (packet->flags & PACKET_F_ICMP_ERROR) && endpoint_addr_equal(from, to->addr);
+	void *l3 = packet_at(skb_data(skb), packet->l3_off), *data_end = skb_data_end(skb);
+
+	if (packet->family == SVC_FAMILY_IPV4) {
+		struct ipv4_tail *old = l3 + IPV4_TAIL_OFF;
+
+		if ((void *)(old + 1) > data_end)
+			return -EFAULT;
+		rewrite_ipv4(old, packet, src, dst, flags, rw);
+	} else {
+		__be32 *old = l3 + IPV6_TAIL_OFF;
+
+		if ((void *)(old + IPV6_TAIL_WORDS) > data_end)
+			return -EFAULT;
+		rewrite_ipv6(old, packet, src, dst, flags, rw);
+	}
+	return 0;
 }
 
-/* Rewrite the outer header. @ret_pseudo: what that adds to a pseudo header. */
-static __always_inline int rewrite_ipv4(struct __sk_buff *skb, const struct packet *packet,
-					const struct endpoint *src, const struct endpoint *dst,
-					__u32 flags, __u64 *ret_pseudo)
+/* Whether the checksum at @off, @check, is partial. Changes it. Return: 0, 1; negative errno. */
+static __always_inline int rewrite_is_partial(struct __sk_buff *skb, __u32 off, __u16 check)
 {
-	void *data_end = skb_data_end(skb);
-	struct ipv4_tail *old = packet_at(skb_data(skb), packet->l3_off) + IPV4_TAIL_OFF;
-	struct ipv4_tail new;
-	__u64 pseudo, ttl;
+	__u16 *now;
+	int r = (int)bpf_l4_csum_replace(skb, off, 0, 1, 0);
 
-	if ((void *)(old + 1) > data_end)
+	if (r < 0)
+		return r;
+	now = packet_at(skb_data(skb), off);
+	if ((void *)(now + 1) > skb_data_end(skb))
 		return -EFAULT;
-	new.ttl = old->ttl - (flags & REWRITE_F_DECREMENT_TTL ? bpf_htons(0x0100) : 0);
-	new.saddr = rewrite_keeps(packet, &packet->src, src) ? old->saddr : src->addr[3];
-	new.daddr = rewrite_keeps(packet, &packet->dst, dst) ? old->daddr : dst->addr[3];
-	pseudo = sum_diff32(sum_diff32(0, old->saddr, new.saddr), old->daddr, new.daddr);
-	ttl = sum_diff16(0, old->ttl, new.ttl);
-	new.check = sum_apply(old->check, pseudo + ttl);
-	*ret_pseudo = pseudo;
-	return bpf_skb_store_bytes(skb, packet->l3_off + IPV4_TAIL_OFF, &new, sizeof(new), 0);
+	return *now == check;
 }
 
-/* Words of an IPv6 header from its payload length on: all that is rewritten, in one store. */
-#define IPV6_TAIL_WORDS 9
-#define IPV6_TAIL_OFF	4u
-#define IPV6_TAIL_SRC	1
-#define IPV6_TAIL_DST	5
-
-static __always_inline int rewrite_ipv6(struct __sk_buff *skb, const struct packet *packet,
-					const struct endpoint *src, const struct endpoint *dst,
-					__u32 flags, __u64 *ret_pseudo)
+/* The first @n words of the transport header, a constant: TCP_WORDS or UDP_WORDS. */
+static __always_inline int rewrite_transport(struct __sk_buff *skb, const struct packet *packet,
+					     const struct endpoint *src, const struct endpoint *dst,
+					     int n, struct rewrite *rw)
 {
-	void *data_end = skb_data_end(skb);
-	__be32 *old = packet_at(skb_data(skb), packet->l3_off) + IPV6_TAIL_OFF;
-	__be32 new[IPV6_TAIL_WORDS];
-	__u64 pseudo = 0;
-	__u32 ttl;
-	int i;
+	__u32 check_off = packet->l4_off + (n == TCP_WORDS ? TCP_CHECK_OFF : UDP_CHECK_OFF);
+	__be32 *old = packet_at(skb_data(skb), packet->l4_off);
+	int partial;
 
-	if ((void *)(old + IPV6_TAIL_WORDS) > data_end)
+	if ((void *)(old + n) > skb_data_end(skb))
 		return -EFAULT;
-	__builtin_memcpy(new, old, sizeof(new));
-	if (!rewrite_keeps(packet, &packet->src, src))
-		__builtin_memcpy(new + IPV6_TAIL_SRC, src->addr, sizeof(src->addr));
-	if (!rewrite_keeps(packet, &packet->dst, dst))
-		__builtin_memcpy(new + IPV6_TAIL_DST, dst->addr, sizeof(dst->addr));
-#pragma unroll
-	for (i = IPV6_TAIL_SRC; i < IPV6_TAIL_WORDS; i++)
-		pseudo = sum_diff32(pseudo, old[i], new[i]);
-	ttl = flags & REWRITE_F_DECREMENT_TTL ? bpf_htonl(1) : 0;
-	new[0] -= ttl;
-	*ret_pseudo = pseudo;
-	bpf_csum_update(skb, sum_fold32(pseudo + (__u32)~ttl));
-	return bpf_skb_store_bytes(skb, packet->l3_off + IPV6_TAIL_OFF, &new, sizeof(new), 0);
+	rewrite_l4(old, src, dst, n, rw);
+	if (!rw->has_check)
+		return 0;
+	partial = rewrite_is_partial(skb, check_off, *rewrite_check_at(rw, n));
+	if (partial >= 0)
+		rewrite_l4_check(rw, n, partial);
+	return partial < 0 ? partial : 0;
+}
+
+/* What the rewritten packet's bytes sum up to more, for CHECKSUM_COMPLETE. */
+static __always_inline void rewrite_complete(struct __sk_buff *skb, const struct packet *packet,
+					     const struct rewrite *rw)
+{
+	__u64 more = 0;
+
+	/* an IPv4 header sums up to 0 before and after */
+	if (packet->family == SVC_FAMILY_IPV6)
+		more += rw->pseudo + rw->ttl;
+	more += rw->ports;
+	if (rw->has_check)
+		more += (__u32)~sum_fold32(rw->pseudo + rw->ports);
+	more = sum_fold32(more);
+	if (!sum_is_zero(more))
+		bpf_csum_update(skb, more);
+}
+
+/* Write the IP header's tail and @n_l4 words of the transport header, a constant: together if no
+ * options lie between them. */
+static __always_inline int rewrite_store_ipv4(struct __sk_buff *skb, const struct packet *packet,
+					      const struct rewrite *rw, int n_l4)
+{
+	__u32 off = packet->l3_off + IPV4_TAIL_OFF;
+	int r;
+
+	if (packet->l4_off == off + sizeof(rw->v4))
+		return (int)bpf_skb_store_bytes(skb, off, &rw->v4, sizeof(rw->v4) + n_l4 * 4, 0);
+	r = (int)bpf_skb_store_bytes(skb, off, &rw->v4, sizeof(rw->v4), 0);
+	if (r < 0 || !n_l4)
+		return r;
+	return (int)bpf_skb_store_bytes(skb, packet->l4_off, rw->l4, n_l4 * 4, 0);
+}
+
+static __always_inline int rewrite_store_ipv6(struct __sk_buff *skb, const struct packet *packet,
+					      const struct rewrite *rw, int n_l4)
+{
+	__u32 off = packet->l3_off + IPV6_TAIL_OFF;
+	int r;
+
+	if (packet->l4_off == off + sizeof(rw->ip))
+		return (int)bpf_skb_store_bytes(skb, off, rw->ip, sizeof(rw->ip) + n_l4 * 4, 0);
+	r = (int)bpf_skb_store_bytes(skb, off, rw->ip, sizeof(rw->ip), 0);
+	if (r < 0 || !n_l4)
+		return r;
+	return (int)bpf_skb_store_bytes(skb, packet->l4_off, rw->l4, n_l4 * 4, 0);
 }
 
 /* Take @pseudo, of the addresses, and @diff, of what the checksum covers, off the one at @off. */
-static __always_inline int rewrite_check(struct __sk_buff *skb, __u32 off, __u64 pseudo, __u64 diff,
-					 __u64 flags)
+static __always_inline int rewrite_check(struct __sk_buff *skb, __u32 off, __u64 pseudo, __u64 diff)
 {
 	int r = 0;
 
 	if (!sum_is_zero(pseudo))
-		r = bpf_l4_csum_replace(skb, off, 0, sum_fold32(pseudo), BPF_F_PSEUDO_HDR | flags);
+		r = (int)bpf_l4_csum_replace(skb, off, 0, sum_fold32(pseudo), BPF_F_PSEUDO_HDR);
 	if (!r && !sum_is_zero(diff))
-		r = bpf_l4_csum_replace(skb, off, 0, sum_fold32(diff), flags);
+		r = (int)bpf_l4_csum_replace(skb, off, 0, sum_fold32(diff), 0);
 	return r;
-}
-
-/*
- * Whether the transport header at @off has a checksum that covers the addresses. UDP may have none,
- * SCTP has one without a pseudo header.
- */
-static __always_inline bool rewrite_has_check(struct __sk_buff *skb, __u32 off, __u8 protocol)
-{
-	__u16 *check = packet_at(skb_data(skb), off) + UDP_CHECK_OFF;
-
-	if (protocol != IPPROTO_UDP)
-		return protocol == IPPROTO_TCP;
-	return (void *)(check + 1) <= skb_data_end(skb) && *check;
-}
-
-static __always_inline __u32 rewrite_check_off(__u8 protocol)
-{
-	return protocol == IPPROTO_TCP ? TCP_CHECK_OFF : UDP_CHECK_OFF;
-}
-
-/* Ports as they lie in a transport header: source, destination. */
-static __always_inline __be32 rewrite_ports(__be16 src, __be16 dst)
-{
-	__be16 ports[2] = {src, dst};
-	__be32 word;
-
-	__builtin_memcpy(&word, ports, sizeof(word));
-	return word;
-}
-
-/* The transport header; @pseudo: what was added to the addresses; @has_check: of before that. */
-static __always_inline int rewrite_transport(struct __sk_buff *skb, const struct packet *packet,
-					     __be32 ports, bool has_check, __u64 pseudo)
-{
-	__be32 old = rewrite_ports(packet->src.port, packet->dst.port);
-	__u64 diff = 0;
-	int r = 0;
-
-	if (ports != old) {
-		diff = sum_diff32(0, old, ports);
-		r = bpf_skb_store_bytes(skb, packet->l4_off, &ports, sizeof(ports), 0);
-		if (r < 0)
-			return r;
-	}
-	if (!has_check) {
-		if (diff)
-			bpf_csum_update(skb, sum_fold32(diff));
-		return 0;
-	}
-	return rewrite_check(skb, packet->l4_off + rewrite_check_off(packet->protocol), pseudo,
-			     diff, packet->protocol == IPPROTO_UDP ? BPF_F_MARK_MANGLED_0 : 0);
 }
 
 /* Addresses of a quoted IPv4 header; its checksum stays right if it was. */
@@ -181,7 +142,7 @@ static __always_inline int rewrite_quoted_ipv4(struct __sk_buff *skb, __u32 off,
 					       __be32 dst, __u64 *ret_addrs, __u64 *ret_diff)
 {
 	struct ipv4_tail old, new;
-	int r = bpf_skb_load_bytes(skb, off + IPV4_TAIL_OFF, &old, sizeof(old));
+	int r = (int)bpf_skb_load_bytes(skb, off + IPV4_TAIL_OFF, &old, sizeof(old));
 
 	if (r < 0)
 		return r;
@@ -191,14 +152,15 @@ static __always_inline int rewrite_quoted_ipv4(struct __sk_buff *skb, __u32 off,
 	*ret_addrs = sum_diff32(sum_diff32(0, old.saddr, src), old.daddr, dst);
 	new.check = sum_apply(old.check, *ret_addrs);
 	*ret_diff = sum_diff16(*ret_addrs, old.check, new.check);
-	return bpf_skb_store_bytes(skb, off + IPV4_TAIL_OFF, &new, sizeof(new), 0);
+	return (int)bpf_skb_store_bytes(skb, off + IPV4_TAIL_OFF, &new, sizeof(new), 0);
 }
 
 static __always_inline int rewrite_quoted_ipv6(struct __sk_buff *skb, __u32 off, const __be32 *src,
 					       const __be32 *dst, __u64 *ret_addrs)
 {
 	__be32 old[8], new[8];
-	int i, r = bpf_skb_load_bytes(skb, off + offsetof(struct ipv6hdr, saddr), old, sizeof(old));
+	int i, r = (int)bpf_skb_load_bytes(skb, off + offsetof(struct ipv6hdr, saddr), old,
+					   sizeof(old));
 
 	if (r < 0)
 		return r;
@@ -208,7 +170,8 @@ static __always_inline int rewrite_quoted_ipv6(struct __sk_buff *skb, __u32 off,
 #pragma unroll
 	for (i = 0; i < 8; i++)
 		*ret_addrs = sum_diff32(*ret_addrs, old[i], new[i]);
-	return bpf_skb_store_bytes(skb, off + offsetof(struct ipv6hdr, saddr), new, sizeof(new), 0);
+	return (int)bpf_skb_store_bytes(skb, off + offsetof(struct ipv6hdr, saddr), new,
+					sizeof(new), 0);
 }
 
 /*
@@ -257,35 +220,55 @@ static __noinline int rewrite_error(struct __sk_buff *skb, const struct packet *
 		diff = addrs;
 	}
 	if (!r)
-		r = bpf_skb_store_bytes(skb, packet->inner_l4_off, &ports, sizeof(ports), 0);
+		r = (int)bpf_skb_store_bytes(skb, packet->inner_l4_off, &ports, sizeof(ports), 0);
 	if (r < 0)
 		return r;
 	diff = sum_diff32(diff, old, ports);
 	diff += rewrite_quoted_check(skb, packet, sum_diff32(addrs, old, ports));
-	return rewrite_check(skb, packet->l4_off + ICMP_CHECK_OFF, pseudo, diff, 0);
+	return rewrite_check(skb, packet->l4_off + ICMP_CHECK_OFF, pseudo, diff);
 }
 
-/* rewrite_packet() and rewrite_forward(). */
+/* All of it but what an error quotes; @n_l4: words of the transport header, a constant. */
+static __always_inline int rewrite_headers(struct __sk_buff *skb, const struct packet *packet,
+					   const struct endpoint *src, const struct endpoint *dst,
+					   int n_l4, struct rewrite *rw)
+{
+	int r = n_l4 ? rewrite_transport(skb, packet, src, dst, n_l4, rw) : 0;
+
+	if (r < 0)
+		return r;
+	rewrite_complete(skb, packet, rw);
+	return packet->family == SVC_FAMILY_IPV4 ? rewrite_store_ipv4(skb, packet, rw, n_l4)
+						 : rewrite_store_ipv6(skb, packet, rw, n_l4);
+}
+
+/**
+ * rewrite_all() - rewrite_packet() with flags.
+ * @flags: REWRITE_F_*.
+ */
 static __always_inline int rewrite_all(struct __sk_buff *skb, const struct packet *packet,
 				       const struct endpoint *src, const struct endpoint *dst,
 				       __u32 flags)
 {
-	__be32 ports = rewrite_ports(src->port, dst->port);
-	__u64 pseudo = 0;
-	bool has_check;
+	bool is_plain = !(packet->flags & (PACKET_F_FRAGMENT | PACKET_F_ICMP_ERROR));
+	struct rewrite rw = {};
 	int r;
 
 	if (packet->protocol == IPPROTO_SCTP && !(packet->flags & PACKET_F_FRAGMENT) &&
-	    ports != rewrite_ports(packet->src.port, packet->dst.port))
+	    rewrite_ports(src->port, dst->port) !=
+		    rewrite_ports(packet->src.port, packet->dst.port))
 		return -ENOTSUP;
-	has_check = rewrite_has_check(skb, packet->l4_off, packet->protocol);
-	r = packet->family == SVC_FAMILY_IPV4 ? rewrite_ipv4(skb, packet, src, dst, flags, &pseudo)
-					      : rewrite_ipv6(skb, packet, src, dst, flags, &pseudo);
-	if (r < 0 || (packet->flags & PACKET_F_FRAGMENT))
+	r = rewrite_ip(skb, packet, src, dst, flags, &rw);
+	if (r < 0)
 		return r;
-	if (packet->flags & PACKET_F_ICMP_ERROR)
-		return rewrite_error(skb, packet, src, dst, pseudo);
-	return rewrite_transport(skb, packet, ports, has_check, pseudo);
+	if (is_plain && packet->protocol == IPPROTO_TCP)
+		return rewrite_headers(skb, packet, src, dst, TCP_WORDS, &rw);
+	if (is_plain && packet->protocol == IPPROTO_UDP)
+		return rewrite_headers(skb, packet, src, dst, UDP_WORDS, &rw);
+	r = rewrite_headers(skb, packet, src, dst, 0, &rw);
+	if (r < 0 || !(packet->flags & PACKET_F_ICMP_ERROR))
+		return r;
+	return rewrite_error(skb, packet, src, dst, rw.pseudo);
 }
 
 /**
@@ -327,15 +310,15 @@ static __always_inline int packet_decrement_ttl(struct __sk_buff *skb, const str
 	if (packet->family == SVC_FAMILY_IPV6) {
 		hop_limit = packet->ttl - 1;
 		bpf_csum_update(skb, (__u32)~bpf_htonl(1));
-		return bpf_skb_store_bytes(skb, off + offsetof(struct ipv6hdr, hop_limit),
-					   &hop_limit, sizeof(hop_limit), 0);
+		return (int)bpf_skb_store_bytes(skb, off + offsetof(struct ipv6hdr, hop_limit),
+						&hop_limit, sizeof(hop_limit), 0);
 	}
-	r = bpf_skb_load_bytes(skb, off + IPV4_TAIL_OFF, old, sizeof(old));
+	r = (int)bpf_skb_load_bytes(skb, off + IPV4_TAIL_OFF, old, sizeof(old));
 	if (r < 0)
 		return r;
 	new[0] = old[0] - bpf_htons(0x0100);
 	new[1] = sum_apply(old[1], sum_diff16(0, old[0], new[0]));
-	return bpf_skb_store_bytes(skb, off + IPV4_TAIL_OFF, new, sizeof(new), 0);
+	return (int)bpf_skb_store_bytes(skb, off + IPV4_TAIL_OFF, new, sizeof(new), 0);
 }
 
 #endif

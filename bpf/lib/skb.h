@@ -5,19 +5,10 @@
 
 #include <bpf/bpf_helpers.h>
 
-/*
- * clang 14 merges branches into "r1 = ctx; r1 += offset", which every verifier refuses
- * ("dereference of modified ctx ptr"): loads of the context are spelled out. As 64 bits, for data
- * and data_end become pointers.
- */
-#define skb_load64(skb, field)                                                                     \
-	({                                                                                         \
-		__u64 value_;                                                                      \
-		asm volatile("%[value] = *(u32 *)(%[base] + %[offset])"                            \
-			     : [value] "=r"(value_)                                                \
-			     : [base] "r"(skb), [offset] "i"(offsetof(struct __sk_buff, field)));  \
-		value_;                                                                            \
-	})
+#include "lib/context.h"
+
+/** skb_load64() - context_load64() of struct __sk_buff. */
+#define skb_load64(skb, field) context_load64(skb, struct __sk_buff, field)
 
 /** skb_load() - a field of 32 bits of struct __sk_buff. */
 #define skb_load(skb, field) ((__u32)skb_load64(skb, field))

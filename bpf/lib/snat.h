@@ -153,54 +153,76 @@ static __always_inline int snat_put_forward(const struct work *work)
 	return r;
 }
 
-/**
- * snat_try() - store the reply of a flow with the source it has now.
- * @may_close: flows that are closing may go.
- * Return: 0; -EEXIST: the port is in use, or, of a client that keeps its address: it has another
- * flow to this backend, through another frontend; -ENOMEM.
+/** snat_set_port() - give the flow the source port of the @n-th try. Return: false: there is none.
  */
-__noinline int snat_try(struct __sk_buff *skb, __u32 may_close)
+static __always_inline bool snat_set_port(struct work *work, __u32 n)
+{
+	const struct endpoint *client = &work->packet.src;
+	__u32 n_ports = snat_n_ports(), start = work->snat_start + n;
+
+	work->to.src.port = client->port;
+	if (client->protocol == IPPROTO_SCTP)
+		return n == 0;
+	if (n == 0 && snat_is_port(bpf_ntohs(client->port)))
+		return true;
+	if (start >= n_ports)
+		start -= n_ports;
+	work->to.src.port = bpf_htons(snat_port(start));
+	return start < n_ports;
+}
+
+/**
+ * snat_try() - store the reply of a flow.
+ * @n: of a flow whose client's address is replaced: which try this is, below SNAT_TRIES.
+ * Return: 0; -EEXIST: the port is in use, or, of a client that keeps its address: it has another
+ * flow to this backend, through another frontend; -ENOSPC: no other port may be tried; -ENOMEM.
+ */
+static __always_inline int snat_try(void *ctx, __u32 n)
 {
 	struct work *work = work_get();
+	bool is_snat;
 
 	if (!work)
 		return -ENOMEM;
-	if (!snat_make_room(work, may_close) ||
-	    (work->info.flags & SVC_FLOW_F_SNAT &&
-	     snat_is_host_socket(skb, &work->to.dst, &work->to.src)))
+	is_snat = work->info.flags & SVC_FLOW_F_SNAT;
+	if (is_snat && !snat_set_port(work, n))
+		return -ENOSPC;
+	if (!snat_make_room(work, n >= SNAT_TRIES_RECLAIM) ||
+	    (is_snat && snat_is_host_socket(ctx, &work->to.dst, &work->to.src))) {
+		if (is_snat)
+			count(SVC_COUNTER_SNAT_RETRY);
 		return -EEXIST;
+	}
 	return snat_put_reply(work);
 }
 
 /**
  * snat_claim_port() - find a port for a flow whose client's address is replaced, and store its
  * reply.
- * @work: to.src has this node's address and the client's port, and gets the port.
+ * @work: to.src has this node's address, and gets the port.
+ * @try_port: snat_try() in a function that is verified by itself: in this loop it is too much for a
+ *	verifier (E2BIG), as is anything else that differs from one try to the next. A constant, so
+ *	that the call is a direct one.
  *
  * The client's own port first, as netfilter does, if it is one of ours; SCTP has no other choice,
  * for a new port would mean a new CRC over the whole packet.
  * Return: 0; -ENOSPC; -ENOMEM.
  */
-static __always_inline int snat_claim_port(struct __sk_buff *skb, struct work *work)
+static __always_inline int snat_claim_port(void *ctx, struct work *work,
+					   int (*try_port)(void *ctx, __u32 n))
 {
 	const struct endpoint *client = &work->packet.src;
-	bool is_sctp = client->protocol == IPPROTO_SCTP;
-	__u32 n_ports = snat_n_ports(), n, i;
+	__u32 n_ports = snat_n_ports(), n;
 	int r;
 
-	if (!n_ports)
-		return -ENOSPC;
-	n = (__u64)random_mix((__u64)client->addr[3] << 16 | client->port, clock_ns()) * n_ports >>
-	    32;
-	for (i = 0; i < SNAT_TRIES; i++, n = n + 1 < n_ports ? n + 1 : 0) {
-		if (i || (!is_sctp && !snat_is_port(bpf_ntohs(client->port))))
-			work->to.src.port = bpf_htons(snat_port(n));
-		r = snat_try(skb, i >= SNAT_TRIES_RECLAIM);
+	work->snat_start =
+		(__u64)random_mix((__u64)client->addr[3] << 16 | client->port, clock_ns()) *
+			n_ports >>
+		32;
+	for (n = 0; n < SNAT_TRIES; n++) {
+		r = try_port(ctx, n);
 		if (r != -EEXIST)
 			return r;
-		if (is_sctp)
-			return -ENOSPC;
-		count(SVC_COUNTER_SNAT_RETRY);
 	}
 	return -ENOSPC;
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What a tc program knows of the packet it works on, and what it can do with it. */
+/* What a program knows of the packet it works on: shared by tc and XDP. */
 #ifndef SVCBPF_BPF_WORK_H
 #define SVCBPF_BPF_WORK_H
 
-#include "lib/answer.h"
 #include "lib/flow.h"
-#include "lib/rewrite.h"
+#include "lib/lookup.h"
 #include "lib/route.h"
 
 /*
@@ -19,11 +18,19 @@
 #define VERDICT_NONE	 100 /* none yet: go on, what the packet becomes is known */
 #define VERDICT_NOT_OURS 101 /* nothing was done */
 #define VERDICT_TOO_BIG	 102 /* for the way to the backend: work_send() tells the client */
-#define VERDICT_ANSWER	 103 /* work_answer() is to be called, from the entry point: stack is short \
-			      */
+#define VERDICT_ANSWER                                                                             \
+	103 /* work_answer() is to be called, from the entry point: stack is short                 \
+	     */
 
 #define HOOK_INGRESS 0
 #define HOOK_EGRESS  1
+#define HOOK_XDP     2 /* before ingress; what is not done here, that does */
+
+/* What an answer (work_tc.h) tells the sender. */
+#define ANSWER_RESET	   0 /* TCP: no backend */
+#define ANSWER_UNREACHABLE 1 /* others: no backend */
+#define ANSWER_EXPIRED	   2
+#define ANSWER_TOO_BIG	   3
 
 /**
  * struct choice - a new flow's backend.
@@ -39,13 +46,16 @@ struct choice {
 
 /**
  * struct work - one packet that is ours; in scratch, while a program runs: BPF programs of one
- * CPU's tc hooks do not interrupt each other.
+ * CPU's tc hooks and XDP do not interrupt each other.
  * @to: what it becomes.  @flow_flags: SVC_FLOW_F_* of its flow.
  * @route: of what leaves by route_send().  @has_route: it was looked up.
  * @info, @choice: of a new flow.  @frontend: what its destination leads to.
  * @old_key, @old_to: of a flow whose port it may take.
  * @forced: the backend that another node has chosen (dsr.h).  @has_forced: there is one.
+ * @snat_start: where the search for a port begins.
  * @answer: ANSWER_*, when there is one.  @mtu: of ANSWER_TOO_BIG.
+ * @ifindex: of the device the packet is on.
+ * @wire_bytes: of the longest packet on the wire, from the IP header on; 0: not known.
  * @hook: HOOK_*.  @is_l3: the device has no link-layer header.
  */
 struct work {
@@ -59,6 +69,9 @@ struct work {
 	struct svc_flow_info info;
 	struct choice choice;
 	__u32 mtu;
+	__u32 snat_start;
+	__u32 ifindex;
+	__u32 wire_bytes;
 	__u8 answer;
 	__u8 flow_flags;
 	__u8 hook;
@@ -90,9 +103,9 @@ static __always_inline __u32 work_l3_off(const struct work *work)
 enum device_counter { DEVICE_FORWARD, DEVICE_REPLY, DEVICE_NEW, DEVICE_DROPPED };
 
 /** count_device() - add one to a counter of the device this packet is on. */
-static __always_inline void count_device(const struct __sk_buff *skb, enum device_counter what)
+static __always_inline void count_device(const struct work *work, enum device_counter what)
 {
-	__u32 index = skb_load(skb, ifindex) % SVC_DEVICE_SLOTS;
+	__u32 index = work->ifindex % SVC_DEVICE_SLOTS;
 	struct svc_device_counters *counters = bpf_map_lookup_elem(&device_counters, &index);
 
 	if (!counters)
@@ -107,159 +120,86 @@ static __always_inline void count_device(const struct __sk_buff *skb, enum devic
 		counters->n_dropped++;
 }
 
-/** drop() - count why, and drop. */
-static __always_inline int drop(const struct __sk_buff *skb, enum svc_counter why)
+/** count_decision() - count what becomes of a packet; at XDP nothing is decided: tc does, and
+ * counts.
+ */
+static __always_inline void count_decision(const struct work *work, enum svc_counter what)
 {
+	if (work->hook != HOOK_XDP)
+		count(what);
+}
+
+/** drop() - count why, and drop; at XDP: leave the packet to tc. */
+static __always_inline int drop(const struct work *work, enum svc_counter why)
+{
+	if (work->hook == HOOK_XDP)
+		return VERDICT_NEXT;
 	count(why);
-	count_device(skb, DEVICE_DROPPED);
+	count_device(work, DEVICE_DROPPED);
 	return VERDICT_DROP;
 }
 
-/** work_device() - the device the packet is on; NULL: not one of those the agent chose. */
-static __always_inline struct svc_device *work_device(const struct __sk_buff *skb)
+/** device_find() - a device with our programs; NULL: not one of those the agent chose. */
+static __always_inline struct svc_device *device_find(__u32 ifindex)
 {
-	__u32 ifindex = skb_load(skb, ifindex);
-
 	return bpf_map_lookup_elem(&devices, &ifindex);
 }
 
-/* What work_answer() tells the sender. */
-#define ANSWER_RESET	   0 /* TCP: no backend */
-#define ANSWER_UNREACHABLE 1 /* others: no backend */
-#define ANSWER_EXPIRED	   2
-#define ANSWER_TOO_BIG	   3
-
-/** work_answer_from() - the address errors of this node come from: the device's, else the one that
- * the packet was sent to. */
-static __always_inline void work_answer_from(const struct __sk_buff *skb, const struct work *work,
-					     struct endpoint *ret)
+/** device_has_mac() - whether @mac is where packets to be routed by this node are sent. */
+static __always_inline bool device_has_mac(const struct svc_device *device, const __u8 *mac)
 {
-	struct svc_device *device = work_device(skb);
-
-	*ret = work->packet.dst;
-	if (!device)
-		return;
-	if (ret->family == SVC_FAMILY_IPV4) {
-		if (device->addr4)
-			ret->addr[3] = device->addr4;
-	} else if (device->addr6[0] | device->addr6[3]) {
-		__builtin_memcpy(ret->addr, device->addr6, sizeof(ret->addr));
-	}
+	return mac[0] == device->mac[0] && mac[1] == device->mac[1] && mac[2] == device->mac[2] &&
+	       mac[3] == device->mac[3] && mac[4] == device->mac[4] && mac[5] == device->mac[5];
 }
 
-static __always_inline int work_make_answer(struct __sk_buff *skb, const struct work *work,
-					    __u32 what, __u32 mtu)
+/** may_be_forward() - whether the destination may be a frontend, of now or of a flow. */
+static __always_inline bool may_be_forward(const struct packet *packet)
 {
-	const struct packet *packet = &work->packet;
-	struct endpoint from;
-
-	if (what == ANSWER_RESET)
-		return answer_reset(skb, packet);
-	if (what == ANSWER_UNREACHABLE)
-		return answer_unreachable(skb, packet, &packet->dst);
-	work_answer_from(skb, work, &from);
-	return what == ANSWER_EXPIRED ? answer_time_exceeded(skb, packet, &from)
-				      : answer_too_big(skb, packet, &from, mtu);
+	return lookup_may_be_ours(&packet->dst) ||
+	       flow_filter_has(SVC_FILTER_FORWARD, &packet->dst);
 }
 
-/*
- * The functions below that are not static are verified once each, by themselves and with any
- * packet: inlined, or as static ones, their paths multiply past what kernels will look at. All they
- * share is the packet in scratch.
- */
+/** may_be_reply() - whether the source may be a backend of a flow. */
+static __always_inline bool may_be_reply(const struct packet *packet, __u8 hook)
+{
+	return flow_filter_has(hook == HOOK_EGRESS ? SVC_FILTER_REPLY_EGRESS
+						   : SVC_FILTER_REPLY_INGRESS,
+			       &packet->src);
+}
 
-/**
- * work_answer() - make the packet into the answer to it. Return: the verdict.
- *
- * It goes back where it came from; what was on its way out of this node goes up to the stack. What
- * must not be answered is dropped.
- */
-__noinline int work_answer(struct __sk_buff *skb)
+/** work_begin() - put a packet that may be ours into scratch. */
+static __always_inline struct work *work_begin(const struct packet *packet, __u32 ifindex,
+					       __u8 hook, bool is_l3)
 {
 	struct work *work = work_get();
 
 	if (!work)
-		return VERDICT_DROP;
-	count_device(skb, DEVICE_DROPPED);
-	if (work_make_answer(skb, work, work->answer, work->mtu))
-		return VERDICT_DROP;
-	return bpf_redirect(skb_load(skb, ifindex), work->hook == HOOK_EGRESS ? BPF_F_INGRESS : 0);
-}
-
-/**
- * work_translate() - make the packet what it becomes.
- * @flags: REWRITE_F_*.
- * Return: VERDICT_NEXT, or to drop it.
- */
-__noinline int work_translate(struct __sk_buff *skb, __u32 flags)
-{
-	struct work *work = work_get();
-	int r;
-
-	if (!work)
-		return VERDICT_DROP;
-	r = rewrite_all(skb, &work->packet, &work->to.src, &work->to.dst, flags);
-	if (r == -ENOTSUP)
-		return drop(skb, SVC_COUNTER_DROP_SCTP_PORT);
-	if (r)
-		return drop(skb, SVC_COUNTER_DROP_REWRITE);
-	if (work->packet.flags & PACKET_F_ICMP_ERROR)
-		count(SVC_COUNTER_ICMP_ERROR);
-	return VERDICT_NEXT;
+		return NULL;
+	work->packet = *packet;
+	work->ifindex = ifindex;
+	work->wire_bytes = packet->len_bytes;
+	work->hook = hook;
+	work->is_l3 = is_l3;
+	work->has_route = false;
+	work->has_forced = false;
+	return work;
 }
 
 /** work_route() - look up the way to where the packet shall go, once. */
-static __always_inline void work_route(struct __sk_buff *skb, struct work *work)
+static __always_inline void work_route(void *ctx, struct work *work)
 {
 	if (work->has_route)
 		return;
-	route_find(skb, skb_load(skb, ifindex), &work->to, packet_wire_len(skb, &work->packet),
-		   &work->route);
+	route_find(ctx, work->ifindex, &work->to, (__u16)work->wire_bytes, &work->route);
 	work->has_route = true;
 }
 
 /** work_no_route() - count why there is no way out. Return: the verdict. */
-static __always_inline int work_no_route(struct __sk_buff *skb, const struct work *work)
+static __always_inline int work_no_route(const struct work *work)
 {
-	return drop(skb, work->route.result == BPF_FIB_LKUP_RET_FWD_DISABLED
-				 ? SVC_COUNTER_DROP_NO_FORWARDING
-				 : SVC_COUNTER_DROP_NO_ROUTE);
-}
-
-/** work_too_big() - the MTU of the way, less what we add, is to be told. Return: the verdict. */
-static __always_inline int work_too_big(struct work *work, __u32 len_bytes, __u32 added_bytes)
-{
-	count(SVC_COUNTER_TOO_BIG);
-	work->answer = ANSWER_TOO_BIG;
-	work->mtu = route_mtu(&work->route, (__u16)len_bytes) - added_bytes;
-	return VERDICT_ANSWER;
-}
-
-/** work_expired() - that the packet has gone too far is to be told. Return: the verdict. */
-static __always_inline int work_expired(struct work *work)
-{
-	count(SVC_COUNTER_TTL_EXPIRED);
-	work->answer = ANSWER_EXPIRED;
-	return VERDICT_ANSWER;
-}
-
-/** work_send() - translate and send out by the route, as a router does. Return: the verdict. */
-__noinline int work_send(struct __sk_buff *skb)
-{
-	struct work *work = work_get();
-	int verdict;
-
-	if (!work)
-		return VERDICT_DROP;
-	if (work->packet.ttl <= 1)
-		return work_expired(work);
-	work_route(skb, work);
-	if (work->route.result == BPF_FIB_LKUP_RET_FRAG_NEEDED)
-		return work_too_big(work, packet_wire_len(skb, &work->packet), 0);
-	if (!route_is_out(&work->route))
-		return work_no_route(skb, work);
-	verdict = work_translate(skb, REWRITE_F_DECREMENT_TTL);
-	return verdict == VERDICT_NEXT ? route_send(&work->route) : verdict;
+	return drop(work, work->route.result == BPF_FIB_LKUP_RET_FWD_DISABLED
+				  ? SVC_COUNTER_DROP_NO_FORWARDING
+				  : SVC_COUNTER_DROP_NO_ROUTE);
 }
 
 #endif

@@ -188,7 +188,7 @@ static inline __u32 svc_list_flags(__u64 list)
 
 /* struct svc_service.flags */
 #define SVC_F_POLICY_LOCAL  0x1u /* the frontend's policy is Local (rules R15, R24) */
-#define SVC_F_SOURCE_RANGES 0x2u /* source_ranges has entries for service_id (rule R14) */
+#define SVC_F_SOURCE_RANGES 0x2u /* LoadBalancer IP, source_ranges has service_id (R14, R31) */
 #define SVC_F_SELFTEST	    0x4u /* the agent's own: hidden from dump and verify */
 #define SVC_F_MAGLEV	    0x8u /* maglev has a table for service_id, fitting policy_list */
 
@@ -456,8 +456,9 @@ _Static_assert(sizeof(struct svc_config) == 32, "ABI");
 #define SVC_FLOW_FILTER_BYTES 65536u
 
 /* Index in flow_filter (ARRAY): which endpoints packets must be looked up for in flows{4,6}. */
-#define SVC_FILTER_REPLY_INGRESS 0 /* source: a backend whose replies come to this node's address  \
-				    */
+#define SVC_FILTER_REPLY_INGRESS                                                                   \
+	0 /* source: a backend whose replies come to this node's address                           \
+	   */
 #define SVC_FILTER_REPLY_EGRESS                                                                    \
 	1		     /* source: one whose replies go to the client: they pass              \
 				through this node or start here */
@@ -603,6 +604,7 @@ _Static_assert(sizeof(struct svc_frag) == 4, "ABI");
 /* struct svc_device.flags */
 #define SVC_DEVICE_F_UPLINK 0x1u /* what comes in here comes from outside the node's own pods */
 #define SVC_DEVICE_F_L3	    0x2u /* packets here have no link-layer header */
+#define SVC_DEVICE_F_XDP    0x4u /* has the XDP program: others may redirect frames to it */
 
 /**
  * struct svc_device - value of devices (HASH, key __u32 ifindex): a device that has the programs.
@@ -712,7 +714,8 @@ _Static_assert(sizeof(struct svc_packet_config) == 64, "ABI");
 #define SVC_ALGORITHM_RANDOM 0
 #define SVC_ALGORITHM_MAGLEV 1
 
-/* struct svc_flow_report.forwarding: net.ipv4.ip_forward and net.ipv6.conf.all.forwarding are off */
+/* struct svc_flow_report.forwarding: net.ipv4.ip_forward and net.ipv6.conf.all.forwarding are off
+ */
 #define SVC_FORWARDING_OFF4 0x1u
 #define SVC_FORWARDING_OFF6 0x2u
 

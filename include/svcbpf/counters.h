@@ -52,7 +52,8 @@
 	X(ICMP_ERROR, "icmp_errors_translated", "packet path: ICMP errors translated")             \
 	X(DSR_SENT, "dsr_encapsulated",                                                            \
 	  "packet path: packets sent to the backend's node in a tunnel")                           \
-	X(DSR_RECEIVED, "dsr_decapsulated", "packet path: packets that came in such a tunnel")
+	X(DSR_RECEIVED, "dsr_decapsulated", "packet path: packets that came in such a tunnel")     \
+	X(XDP_SENT, "xdp_sent", "packet path: packets sent on by XDP, without the stack")
 
 enum svc_counter {
 #define SVC_COUNTER_ENUM(id, name, help) SVC_COUNTER_##id,

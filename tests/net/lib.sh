@@ -334,10 +334,11 @@ t_round() {
 #   backends=A,B  ready endpoints       nodeport=N     external=A,B     lb=A,B
 #   affinity=S    ClientIP, seconds     internal=Local external_policy=Local
 #   local=A,B     those of the backends that are on this node (default: all)
-#   created=TIME  creationTimestamp
+#   created=TIME  creationTimestamp             ranges=A/N,B/N   loadBalancerSourceRanges
+#   note=KEY:VALUE  an annotation
 t_service() {
 	local name=$1 ip='' port=80 target=8080 proto=TCP backends='' nodeport='' external='' lb=''
-	local affinity='' internal='' external_policy='' local='*' created='' setting
+	local affinity='' internal='' external_policy='' local='*' created='' ranges='' note='' setting
 	shift
 	for setting; do local "$setting"; done
 	{
@@ -347,6 +348,9 @@ t_service() {
 	} >"$T_DIR/new.yaml"
 	mv "$T_DIR/new.yaml" "$T_MANIFESTS/$name.yaml"
 }
+
+# t_node_of ADDRESS - the node of a backend of the Service that is being written. topology.sh knows more.
+t_node_of() { [[ $local = '*' || ",$local," = *",$1,"* ]] && echo "$NODE_NAME" || echo elsewhere; }
 
 _t_list() { # "a,b" as YAML flow list of strings
 	local text=${1//,/\", \"}
@@ -362,6 +366,7 @@ _t_service_object() {
 	done
 	printf -- '---\napiVersion: v1\nkind: Service\nmetadata:\n  name: %s\n  namespace: default\n' "$name"
 	[ -z "$created" ] || echo "  creationTimestamp: \"$created\""
+	[ -z "$note" ] || echo "  annotations: {\"${note%%:*}\": \"${note#*:}\"}"
 	echo "spec:"
 	echo "  type: $type"
 	echo "  clusterIP: \"${ip%%,*}\""
@@ -369,6 +374,7 @@ _t_service_object() {
 	echo "  ipFamilies: $(_t_list "$(IFS=, && echo "${families[*]}")")"
 	[ ${#families[@]} -lt 2 ] && echo "  ipFamilyPolicy: SingleStack" || echo "  ipFamilyPolicy: RequireDualStack"
 	[ -z "$external" ] || echo "  externalIPs: $(_t_list "$external")"
+	[ -z "$ranges" ] || echo "  loadBalancerSourceRanges: $(_t_list "$ranges")"
 	[ -z "$internal" ] || echo "  internalTrafficPolicy: $internal"
 	[ -z "$external_policy" ] || echo "  externalTrafficPolicy: $external_policy"
 	[ -z "$affinity" ] || printf '  sessionAffinity: ClientIP\n  sessionAffinityConfig: {clientIP: {timeoutSeconds: %s}}\n' "$affinity"
@@ -395,8 +401,7 @@ _t_slice_object() { # FAMILY PATTERN-OF-ITS-ADDRESSES
 	done
 	echo "endpoints:"
 	for one in "${mine[@]}"; do
-		node=$NODE_NAME
-		[[ $local = '*' || ",$local," = *",$one,"* ]] || node=elsewhere
+		node=$(t_node_of "$one")
 		echo "- {addresses: [\"$one\"], nodeName: $node, conditions: {ready: true}}"
 	done
 }

@@ -24,6 +24,7 @@ static void on_node(void *arg, const struct k8s_node *node)
 
 	if (r < 0)
 		log_warn_errno(r, "addresses of node %s: %m", agent->options->node_name);
+	agent_devices_set_node(agent, node ? node->addresses : NULL, node ? node->n_addresses : 0);
 	agent_serve_set_node(agent->serve, node);
 }
 
@@ -154,6 +155,13 @@ static int open_datapath(struct agent *agent)
 		.cgroup = agent->cgroup,
 		.max_services = agent->options->max_services,
 		.max_backends = agent->options->max_backends,
+		.max_flows = agent->options->max_flows,
+		.packet = agent->options->packet,
+		.is_clsact = agent->options->is_clsact,
+		.xdp = agent->options->xdp,
+		.algorithm = agent->options->algorithm == MODEL_ALGORITHM_MAGLEV
+				     ? SVC_ALGORITHM_MAGLEV
+				     : SVC_ALGORITHM_RANDOM,
 		.node = model_node_name(agent->feed.model),
 		.version = SVCBPF_VERSION,
 	};
@@ -162,6 +170,8 @@ static int open_datapath(struct agent *agent)
 
 	if (r < 0)
 		log_error("%s", *error.text ? error.text : strerror(-r));
+	else if (!agent->options->max_flows)
+		model_set_algorithm(agent->feed.model, MODEL_ALGORITHM_NONE);
 	return r;
 }
 
@@ -234,6 +244,8 @@ int agent_open(struct agent *agent, const struct options *options)
 	if (r == 0)
 		r = open_addresses(agent);
 	if (r == 0)
+		r = agent_devices_open(agent);
+	if (r == 0)
 		r = agent_report_open(agent);
 	if (r == 0)
 		r = open_files(agent);
@@ -261,6 +273,7 @@ void agent_close(struct agent *agent)
 	event_drop(&agent->on_problems);
 	event_drop(&agent->on_saved);
 	event_drop(&agent->on_source);
+	agent_devices_close(agent);
 	agent_config_free(agent->config);
 	agent_snapshot_free(agent->snapshot);
 	agent_report_close(agent);

@@ -16,8 +16,12 @@
 /** AGENT_SOURCE_INTERVAL_MS - how often agent_tell_source() is called at least. */
 #define AGENT_SOURCE_INTERVAL_MS 10000
 
+/** AGENT_XDP_NOTE_BYTES - of one line about all uplinks; longer ones are cut. */
+#define AGENT_XDP_NOTE_BYTES 512
+
 struct agent_config;
 struct agent_snapshot;
+struct devices;
 struct event;
 struct event_base;
 struct event_recorder;
@@ -38,6 +42,9 @@ struct event_recorder;
  * @selftest_error: of the last self-test that was logged; 0: passed.
  * @selftest_logged_ms: when that was, CLOCK_MONOTONIC.
  * @n_udp_ended, @n_udp_failed: stale UDP sockets as they were logged last.
+ * @devices: NULL without the packet path.
+ * @n_devices, @n_uplinks: those with packet programs, and uplinks among all, as they were logged.
+ * @xdp_note: where XDP is and why not elsewhere, as it was logged.
  * @retry_ms: how long the last wait for a retry was; 0: no retry pending.
  */
 struct agent {
@@ -46,6 +53,7 @@ struct agent {
 	struct feed feed;
 	struct datapath *datapath;
 	struct node_addresses *addresses;
+	struct devices *devices;
 	struct agent_metrics *metrics;
 	struct agent_serve *serve;
 	struct event_recorder *events;
@@ -61,6 +69,8 @@ struct agent {
 	struct event *on_hup;
 	struct event *on_grace;
 	struct event *on_addresses;
+	struct event *on_devices;
+	struct event *on_devices_settled;
 	struct event *on_selftest;
 	struct event *on_retry;
 	struct event *on_problems;
@@ -81,6 +91,9 @@ struct agent {
 	uint32_t n_udp_ended;
 	uint32_t n_udp_failed;
 	uint32_t retry_ms;
+	int n_devices;
+	size_t n_uplinks;
+	char xdp_note[AGENT_XDP_NOTE_BYTES];
 };
 
 /**
@@ -120,6 +133,25 @@ void agent_update_problems(struct agent *agent);
 /** agent_set_addresses() - tell the datapath which addresses NodePorts answer on. Return: 0 or
  * negative errno, logged. */
 int agent_set_addresses(struct agent *agent);
+
+/** agent_devices_open() - read the network devices and begin to follow them, with the packet path.
+ * Return: 0 or negative errno, logged. */
+int agent_devices_open(struct agent *agent);
+
+/** agent_devices_close() - free what it made. */
+void agent_devices_close(struct agent *agent);
+
+/** agent_devices_make_events() - as agent_make_events(), which calls it. */
+int agent_devices_make_events(struct agent *agent);
+
+/** agent_devices_set_node() - the Node object's addresses. */
+void agent_devices_set_node(struct agent *agent, const struct addr *addrs, size_t n_addrs);
+
+/**
+ * agent_devices_begin() - give all devices that are meant the packet programs, and see to it that
+ * this stays so. What fails is a problem, or logged, and tried again.
+ */
+void agent_devices_begin(struct agent *agent);
 
 /**
  * agent_selftest() - run the self-test and log what it finds.

@@ -65,6 +65,7 @@ int agent_begin(struct agent *agent)
 		return r;
 	}
 	agent->is_begun = true;
+	agent_devices_begin(agent);
 	tell_summary(agent);
 	agent_report_start(agent);
 	r = agent_selftest(agent);

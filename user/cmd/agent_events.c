@@ -264,7 +264,7 @@ int agent_make_events(struct agent *agent)
 	    !agent->on_addresses || !agent->on_selftest || !agent->on_retry ||
 	    !agent->on_problems || !agent->on_saved || !agent->on_source)
 		return -ENOMEM;
-	return 0;
+	return agent_devices_make_events(agent);
 }
 
 void agent_end(struct agent *agent, int result)

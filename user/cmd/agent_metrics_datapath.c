@@ -123,5 +123,6 @@ void agent_metrics_write_datapath(struct agent_metrics *metrics, struct metrics_
 	write_stale_udp(datapath, text);
 	count_fill(metrics, now_ns);
 	write_fill(metrics, text);
+	agent_metrics_write_flows(datapath, text);
 	write_counters(datapath, text);
 }

@@ -78,7 +78,22 @@
 	X(EVENTS, "svcbpf_kubernetes_events_total", COUNTER,                                       \
 	  "Kubernetes Events: sent, failed, repeated (not sent again) or limited (too many)")      \
 	X(MAP_ENTRIES, "svcbpf_map_entries", GAUGE, "entries in use of a map, up to 10 s old")     \
-	X(MAP_CAPACITY, "svcbpf_map_capacity", GAUGE, "entries a map can take")
+	X(MAP_CAPACITY, "svcbpf_map_capacity", GAUGE, "entries a map can take")                    \
+	X(FLOWS, "svcbpf_flows", GAUGE,                                                            \
+	  "flows of the packet path, by family, protocol and state, up to 30 s old")               \
+	X(FLOW_ENTRIES, "svcbpf_flow_table_entries", GAUGE,                                        \
+	  "entries in use of a family's flow table, two for each flow, up to 30 s old")            \
+	X(FLOW_CAPACITY, "svcbpf_flow_table_capacity", GAUGE,                                      \
+	  "entries a family's flow table can take")                                                \
+	X(FLOWS_EXPIRED, "svcbpf_flows_expired_total", COUNTER,                                    \
+	  "flows deleted after their timeout")                                                     \
+	X(FLOW_EVICTIONS, "svcbpf_flow_evictions_total", COUNTER,                                  \
+	  "flows lost because the flow table was full, at least")                                  \
+	X(DROPPED, "svcbpf_packets_dropped_total", COUNTER,                                        \
+	  "packets dropped by the packet path, by reason")                                         \
+	X(DEVICE_PACKETS, "svcbpf_device_packets_total", COUNTER,                                  \
+	  "packets on a device: forward (from a client), reply (from a backend), dropped")         \
+	X(DEVICE_FLOWS, "svcbpf_device_flows_total", COUNTER, "flows that began on a device")
 
 /* As all Prometheus clients name them. */
 #define AGENT_METRICS_PROCESS(X)                                                                   \

@@ -77,6 +77,9 @@ void agent_metrics_write_watches(const struct agent_metrics *metrics, struct met
 void agent_metrics_write_datapath(struct agent_metrics *metrics, struct metrics_text *text,
 				  uint64_t now_ns);
 
+/** agent_metrics_write_flows() - the packet path: flows, drops, devices; nothing without it. */
+void agent_metrics_write_flows(const struct datapath *datapath, struct metrics_text *text);
+
 /** agent_metrics_write_process() - process_*. */
 void agent_metrics_write_process(const struct agent_metrics *metrics, struct metrics_text *text);
 

@@ -21,7 +21,8 @@ static const struct command table[] = {
 		.args = "",
 		.doc = "Stops on SIGTERM and SIGINT; the datapath stays in place and goes on "
 		       "working. SIGHUP reads the source again.",
-		.groups = OPTIONS_SOURCE | OPTIONS_DATAPATH | OPTIONS_PIN_DIR | OPTIONS_AGENT,
+		.groups = OPTIONS_SOURCE | OPTIONS_DATAPATH | OPTIONS_ALGORITHM | OPTIONS_PACKET |
+			  OPTIONS_PIN_DIR | OPTIONS_AGENT,
 		.needs_root = true,
 		.run = run_main,
 	},
@@ -30,9 +31,11 @@ static const struct command table[] = {
 		.summary = "Show what the kernel holds, read from the pinned maps",
 		.args = "[KIND]",
 		.max_args = 1,
-		.doc = "KIND is frontends (default), backends, affinity, nodes (addresses "
-		       "NodePorts answer on), stats (counters) or all. Works without an agent.",
-		.groups = OPTIONS_PIN_DIR | OPTIONS_FORMAT | OPTIONS_FILTER | OPTIONS_WATCH,
+		.doc = "KIND is frontends (default), backends, affinity, conntrack (flows of the "
+		       "packet path), nodes (addresses NodePorts answer on), stats (counters) or "
+		       "all. Works without an agent.",
+		.groups = OPTIONS_PIN_DIR | OPTIONS_FORMAT | OPTIONS_FILTER | OPTIONS_FLOWS |
+			  OPTIONS_WATCH,
 		.needs_root = true,
 		.run = dump_main,
 	},
@@ -42,7 +45,7 @@ static const struct command table[] = {
 		.args = "",
 		.doc = "Exit status 1 when an object of the source was refused; the plan of the "
 		       "others is shown all the same.",
-		.groups = OPTIONS_SOURCE | OPTIONS_FORMAT | OPTIONS_FILTER,
+		.groups = OPTIONS_SOURCE | OPTIONS_ALGORITHM | OPTIONS_FORMAT | OPTIONS_FILTER,
 		.run = plan_main,
 	},
 	{

@@ -190,6 +190,17 @@ static int add_scalar(struct config_reader *reader, const struct cJSON *node, co
 	return config_add(reader, node, option, number);
 }
 
+static bool is_comma_list(const char *option)
+{
+	static const char *const names[] = {"nodeport-addresses", "devices", "uplinks",
+					    "snat-ports", "flow-timeout"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(names[i], option) == 0)
+			return true;
+	return false;
+}
+
 static int add_option(struct config_reader *reader, const struct cJSON *node)
 {
 	struct nearest nearest = NEAREST_INIT;
@@ -209,7 +220,7 @@ static int add_option(struct config_reader *reader, const struct cJSON *node)
 		return add_scalar(reader, node, option->name);
 	if (strcmp(option->name, "manifests") == 0 || strcmp(option->name, "server") == 0)
 		return config_add_strings(reader, node, option->name, NULL);
-	if (strcmp(option->name, "nodeport-addresses") == 0)
+	if (is_comma_list(option->name))
 		return config_add_strings(reader, node, option->name, ",");
 	return config_fail(reader, node, "%s: must be one value, not a list", option->name);
 }

@@ -6,6 +6,7 @@
  */
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cmd/config_reader.h"
@@ -17,6 +18,9 @@
 #define API_VERSION    "kubeproxy.config.k8s.io/v1alpha1"
 #define KIND	       "KubeProxyConfiguration"
 #define NAME_MAX_BYTES 256
+
+/* kube-proxy's own defaults, where they differ from the kernel's. */
+#define PROXY_TIMEOUTS "tcp-established=24h,tcp-close-wait=1h"
 
 enum field_type {
 	FIELD_STRING,
@@ -33,6 +37,7 @@ enum field_type {
  * @option: what it sets; NULL: nothing, it is ignored.
  * @words: of a string: "|a|b|", all it may be besides "".
  * @normal: its default, "|a|b|" when there are several spellings; NULL: none but nothing.
+ * @state, @zero: of an idle time: whose it is, and the kernel's own, which 0 stands for.
  * @port: of an address: what kube-proxy appends when there is none.
  */
 struct field {
@@ -40,6 +45,8 @@ struct field {
 	const char *option;
 	const char *words;
 	const char *normal;
+	const char *state;
+	const char *zero;
 	enum field_type type;
 	uint16_t port;
 };
@@ -104,10 +111,24 @@ static const struct field fields[] = {
 	{.name = "conntrack.tcpBeLiberal", .type = FIELD_BOOL},
 	{.name = "conntrack.tcpEstablishedTimeout",
 	 .type = FIELD_DURATION,
-	 .normal = "|24h|24h0m0s|"},
-	{.name = "conntrack.tcpCloseWaitTimeout", .type = FIELD_DURATION, .normal = "|1h|1h0m0s|"},
-	{.name = "conntrack.udpTimeout", .type = FIELD_DURATION},
-	{.name = "conntrack.udpStreamTimeout", .type = FIELD_DURATION},
+	 .option = "flow-timeout",
+	 .state = "tcp-established",
+	 .zero = "432000s"},
+	{.name = "conntrack.tcpCloseWaitTimeout",
+	 .type = FIELD_DURATION,
+	 .option = "flow-timeout",
+	 .state = "tcp-close-wait",
+	 .zero = "60s"},
+	{.name = "conntrack.udpTimeout",
+	 .type = FIELD_DURATION,
+	 .option = "flow-timeout",
+	 .state = "udp",
+	 .zero = "30s"},
+	{.name = "conntrack.udpStreamTimeout",
+	 .type = FIELD_DURATION,
+	 .option = "flow-timeout",
+	 .state = "udp-stream",
+	 .zero = "120s"},
 
 	{.name = "iptables", .type = FIELD_OBJECT},
 	{.name = "iptables.localhostNodePorts", .type = FIELD_BOOL, .normal = "|true|"},
@@ -160,7 +181,7 @@ static int fail_unknown(const struct config_reader *reader, const cJSON *node, c
 
 /* ------------------------------------------------------------------ types */
 
-/* As Go's time.ParseDuration, "1h30m"; which units is of no interest, nothing here uses one. */
+/* As Go's time.ParseDuration, "1h30m"; which units is of no interest here. */
 static bool is_duration(const char *text)
 {
 	text += *text == '-' || *text == '+';
@@ -294,12 +315,28 @@ static int add_address(struct config_reader *reader, const struct field *field, 
 	return config_add(reader, node, field->option, text);
 }
 
+/* A number is nanoseconds, as Go has a duration. */
+static int add_timeout(struct config_reader *reader, const struct field *field, const cJSON *node)
+{
+	char text[96];
+
+	if (is_nothing(node))
+		snprintf(text, sizeof(text), "%s=%s", field->state, field->zero);
+	else if (cJSON_IsNumber(node))
+		snprintf(text, sizeof(text), "%s=%.0fns", field->state, node->valuedouble);
+	else
+		snprintf(text, sizeof(text), "%s=%.64s", field->state, node->valuestring);
+	return config_add(reader, node, field->option, text);
+}
+
 /* An empty text or list is no value, other than for an option: kube-proxy then takes its default.
  */
 static int obey(struct config_reader *reader, const struct field *field, const cJSON *node)
 {
 	if (field->type == FIELD_STRINGS)
 		return config_add_strings(reader, node, field->option, ",");
+	if (field->state)
+		return add_timeout(reader, field, node);
 	if (is_nothing(node))
 		return 0;
 	if (field->type == FIELD_BOOL)
@@ -366,5 +403,7 @@ int config_read_proxy(struct config_reader *reader)
 
 	if (r == 0)
 		r = check_text(reader, json, "kind", KIND);
+	if (r == 0)
+		r = config_add(reader, json, "flow-timeout", PROXY_TIMEOUTS);
 	return r == 0 ? read_object(reader, json, "") : r;
 }

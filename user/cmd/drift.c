@@ -246,6 +246,14 @@ static int compare_affinity(struct pair *pair)
 	return pair_tell(pair, "affinity", planned, in_kernel);
 }
 
+static int compare_algorithms(struct pair *pair)
+{
+	if (pair->kernel->is_maglev == pair->plan->is_maglev)
+		return 0;
+	return pair_tell(pair, "algorithm", pair->plan->is_maglev ? "maglev" : "random",
+			 pair->kernel->is_maglev ? "maglev" : "random");
+}
+
 static bool has_source_range(const struct service_port *port, const struct cidr *range)
 {
 	for (size_t i = 0; i < port->n_source_ranges; i++)
@@ -289,6 +297,8 @@ static int compare_both(struct pair *pair)
 		r = compare_policies(pair);
 	if (r == 0)
 		r = compare_affinity(pair);
+	if (r == 0)
+		r = compare_algorithms(pair);
 	if (r == 0)
 		r = compare_source_ranges(pair, pair->plan, pair->kernel);
 	if (r == 0)

@@ -28,6 +28,11 @@ static int add_affinity(struct print_doc *doc, const struct dump *dump, const ch
 	return dump_affinity(doc, dump->reader, dump->options->service, title);
 }
 
+static int add_conntrack(struct print_doc *doc, const struct dump *dump, const char *title)
+{
+	return dump_conntrack(doc, dump->reader, dump->options, title);
+}
+
 static int add_nodes(struct print_doc *doc, const struct dump *dump, const char *title)
 {
 	return dump_nodes(doc, dump->reader, title);
@@ -38,17 +43,22 @@ static int add_stats(struct print_doc *doc, const struct dump *dump, const char 
 	return dump_stats(doc, dump->reader, title);
 }
 
-/* The kinds but frontends, which plan prints too; the titles are for "all". */
+/*
+ * The kinds but frontends, which plan prints too; the titles are for "all". What needs the flow
+ * table is not part of "all" where there is none.
+ */
 static const struct kind {
 	const char *name;
 	const char *title;
 	bool needs_state;
+	bool needs_flows;
 	int (*add)(struct print_doc *doc, const struct dump *dump, const char *title);
 } kinds[] = {
-	{"backends", "Backends:", true, add_backends},
-	{"affinity", "Affinity:", false, add_affinity},
-	{"nodes", "Addresses NodePorts answer on:", false, add_nodes},
-	{"stats", "Counters:", false, add_stats},
+	{"backends", "Backends:", true, false, add_backends},
+	{"affinity", "Affinity:", false, false, add_affinity},
+	{"conntrack", "Flows:", false, true, add_conntrack},
+	{"nodes", "Addresses NodePorts answer on:", false, false, add_nodes},
+	{"stats", "Counters:", false, false, add_stats},
 };
 
 static bool is_kind(const char *name)
@@ -72,7 +82,8 @@ static int print_kinds(struct print_doc *doc, const char *kind, const struct dum
 			r = print_health_checks(doc, dump->state, dump->options->service);
 	}
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(kinds); i++)
-		if (is_all || strcmp(kind, kinds[i].name) == 0)
+		if (is_all ? !kinds[i].needs_flows || datapath_has_flows(dump->reader)
+			   : strcmp(kind, kinds[i].name) == 0)
 			r = kinds[i].add(doc, dump, is_all ? kinds[i].title : NULL);
 	return r;
 }
@@ -114,6 +125,11 @@ static int dump_once(const char *kind, const struct options *options)
 
 	if (r != CMD_OK)
 		return r;
+	if (strcmp(kind, "conntrack") == 0 && !datapath_has_flows(reader)) {
+		command_error("dump", "conntrack: there is no flow table: the agent runs without "
+				      "the packet path (--devices none)");
+		return CMD_FAILED;
+	}
 	if (needs_state(kind)) {
 		r = pins_state("dump", reader, &state);
 		if (r != CMD_OK)
@@ -144,20 +160,28 @@ static int dump_watch(const char *kind, const struct options *options)
 	return r;
 }
 
+static bool has_flow_filter(const struct options *options)
+{
+	const struct datapath_flow_filter *flows = &options->flows;
+
+	return flows->client.addr.family != ADDR_NONE || flows->backend.addr.family != ADDR_NONE ||
+	       flows->protocol || flows->state || options->limit;
+}
+
 int dump_main(const struct options *options)
 {
 	const char *kind = options->n_args ? options->args[0] : "frontends";
 
-	if (strcmp(kind, "conntrack") == 0) {
-		command_error("dump", "conntrack needs the packet path, which is not in this "
-				      "version: the socket path keeps no flow table");
-		return CMD_USAGE;
-	}
 	if (!is_kind(kind)) {
 		command_error("dump",
-			      "unknown kind '%s'; known: frontends backends affinity nodes stats "
-			      "all",
+			      "unknown kind '%s'; known: frontends backends affinity conntrack "
+			      "nodes stats all",
 			      kind);
+		return CMD_USAGE;
+	}
+	if (has_flow_filter(options) && strcmp(kind, "conntrack") != 0) {
+		command_error("dump", "--client, --backend, --protocol, --state and --limit are "
+				      "for 'dump conntrack'");
 		return CMD_USAGE;
 	}
 	return options->is_watch ? dump_watch(kind, options) : dump_once(kind, options);

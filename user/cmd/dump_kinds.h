@@ -3,6 +3,7 @@
 #ifndef SVCBPF_CMD_DUMP_KINDS_H
 #define SVCBPF_CMD_DUMP_KINDS_H
 
+#include "cmd/options.h"
 #include "cmd/print_doc.h"
 #include "datapath/datapath.h"
 
@@ -17,6 +18,13 @@ int dump_backends(struct print_doc *doc, const struct state *state, const char *
 /** dump_affinity() - add "affinity": which client is kept on which backend. */
 int dump_affinity(struct print_doc *doc, const struct datapath_reader *reader, const char *service,
 		  const char *title);
+
+/**
+ * dump_conntrack() - add "flows": what the packet path translates, as @options choose, and after it
+ * "more": how many flows beyond the limit are not shown.
+ */
+int dump_conntrack(struct print_doc *doc, const struct datapath_reader *reader,
+		   const struct options *options, const char *title);
 
 /** dump_nodes() - add "nodeAddresses": the addresses NodePorts answer on. */
 int dump_nodes(struct print_doc *doc, const struct datapath_reader *reader, const char *title);

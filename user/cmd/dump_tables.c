@@ -27,12 +27,23 @@ static int cell_backend(const cJSON *row, char **ret_text)
 	return (*ret_text = strdup("gone")) ? 0 : -ENOMEM;
 }
 
+/* An address, or the network namespace of a socket. */
+static int cell_client(const cJSON *row, char **ret_text)
+{
+	const cJSON *client = cJSON_GetObjectItemCaseSensitive(row, "client");
+	const cJSON *cookie = cJSON_GetObjectItemCaseSensitive(row, "netnsCookie");
+
+	if (cJSON_IsString(client))
+		return (*ret_text = strdup(client->valuestring)) ? 0 : -ENOMEM;
+	return asprintf(ret_text, "netns %.0f", cJSON_GetNumberValue(cookie)) < 0 ? -ENOMEM : 0;
+}
+
 static const struct print_column affinity_columns[] = {
 	{.title = "SERVICE", .key = "service"},
 	{.title = "PORT-NAME", .key = "portName"},
 	{.title = "FAMILY", .key = "family"},
 	{.title = "PROTO", .key = "protocol"},
-	{.title = "CLIENT-NETNS", .key = "netnsCookie", .is_right = true},
+	{.title = "CLIENT", .text = cell_client},
 	{.title = "BACKEND", .text = cell_backend},
 	{.title = "AGE-S", .key = "ageSeconds", .is_right = true},
 	{.title = "TIMEOUT-S", .key = "timeoutSeconds", .is_right = true},
@@ -48,6 +59,17 @@ static bool add_affinity_backend(cJSON *object, const struct backend *backend)
 	return json && cJSON_AddItemToObject(object, "backend", json);
 }
 
+static bool add_client(cJSON *object, const struct datapath_affinity *entry)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (entry->client.family == ADDR_NONE)
+		return cJSON_AddNullToObject(object, "client") &&
+		       cJSON_AddNumberToObject(object, "netnsCookie", (double)entry->netns_cookie);
+	return cJSON_AddStringToObject(object, "client", addr_format(&entry->client, text)) &&
+	       cJSON_AddNullToObject(object, "netnsCookie");
+}
+
 static cJSON *affinity_json(const struct datapath_affinity *entry)
 {
 	const struct service_port_key *key = &entry->key;
@@ -60,8 +82,7 @@ static cJSON *affinity_json(const struct datapath_affinity *entry)
 	    cJSON_AddStringToObject(object, "portName", key->port_name) &&
 	    cJSON_AddStringToObject(object, "family", print_family_name(key->family)) &&
 	    cJSON_AddStringToObject(object, "protocol", protocol_name(key->protocol)) &&
-	    cJSON_AddNumberToObject(object, "netnsCookie", (double)entry->netns_cookie) &&
-	    add_affinity_backend(object, &entry->backend) &&
+	    add_client(object, entry) && add_affinity_backend(object, &entry->backend) &&
 	    cJSON_AddNumberToObject(object, "ageSeconds", (double)age_s) &&
 	    cJSON_AddNumberToObject(object, "timeoutSeconds", entry->timeout_s))
 		return object;
@@ -162,10 +183,29 @@ int dump_nodes(struct print_doc *doc, const struct datapath_reader *reader, cons
 
 /* ------------------------------------------------------------------ counters */
 
+/* Where a counter's help begins like this, it is the packet path's. */
+#define PACKET_PATH "packet path: "
+
+static bool is_packet_path(const struct datapath_counter *counter)
+{
+	return strncmp(counter->help, PACKET_PATH, strlen(PACKET_PATH)) == 0;
+}
+
+/* The path has a column of its own. */
+static int cell_meaning(const cJSON *row, char **ret_text)
+{
+	const char *help = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(row, "help"));
+
+	if (help && strncmp(help, PACKET_PATH, strlen(PACKET_PATH)) == 0)
+		help += strlen(PACKET_PATH);
+	return (*ret_text = strdup(help ? help : "-")) ? 0 : -ENOMEM;
+}
+
 static const struct print_column counter_columns[] = {
+	{.title = "PATH", .key = "path"},
 	{.title = "COUNTER", .key = "name"},
 	{.title = "VALUE", .key = "value", .is_right = true},
-	{.title = "MEANING", .key = "help"},
+	{.title = "MEANING", .text = cell_meaning},
 };
 
 static cJSON *counter_json(const struct datapath_counter *counter)
@@ -173,6 +213,8 @@ static cJSON *counter_json(const struct datapath_counter *counter)
 	cJSON *object = cJSON_CreateObject();
 
 	if (cJSON_AddStringToObject(object, "name", counter->name) &&
+	    cJSON_AddStringToObject(object, "path",
+				    is_packet_path(counter) ? "packet" : "socket") &&
 	    cJSON_AddNumberToObject(object, "value", (double)counter->value) &&
 	    cJSON_AddStringToObject(object, "help", counter->help))
 		return object;

@@ -188,6 +188,8 @@ int feed_open(struct feed *feed, const struct options *options, struct event_bas
 	if (r == 0)
 		r = model_new(options->node_name, feed->strings, &feed->model);
 	if (r == 0)
+		model_set_algorithm(feed->model, options->algorithm);
+	if (r == 0)
 		r = options->n_manifests ? open_manifests(feed, options)
 					 : open_kubernetes(feed, options, ret_error);
 	if (r < 0 && !*ret_error)

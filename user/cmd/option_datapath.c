@@ -5,6 +5,7 @@
 
 #include "cmd/options_context.h"
 #include "datapath/node_addresses.h"
+#include "model/maglev.h"
 
 static const struct argp_option datapath_options[] = {
 	{"cgroup", KEY_CGROUP, "PATH", 0,
@@ -15,7 +16,16 @@ static const struct argp_option datapath_options[] = {
 	 "Capacity: service ports of all families and frontend types (default: 65536)", 0},
 	{"max-backends", KEY_MAX_BACKENDS, "N", 0,
 	 "Capacity: entries of all backend lists of a family (default: 1048576)", 0},
-	{"devices", KEY_DEVICES, "none", OPTION_HIDDEN, NULL, 0},
+	{"maglev-table-size", KEY_MAGLEV_TABLE_SIZE, "N", 0,
+	 "Entries of a Maglev table, a prime, the same on all nodes (default: 16381)", 0},
+	{},
+};
+
+static const struct argp_option algorithm_options[] = {
+	{"algorithm", KEY_ALGORITHM, "random|maglev", 0,
+	 "How clients outside the cluster are given backends, where the annotation "
+	 "svcbpf.io/algorithm of a Service does not say (default: random)",
+	 0},
 	{},
 };
 
@@ -41,13 +51,38 @@ static int parse_nodeport_addresses(const struct options_context *context, const
 	return 0;
 }
 
-static int parse_devices(const struct options_context *context, const char *arg)
+static int parse_table_size(const struct options_context *context, const char *arg)
 {
-	if (strcmp(arg, "none") == 0)
-		return 0;
-	return options_fail(context,
-			    "--devices: no packet path in this version; leave it out or give "
-			    "'none'");
+	static const long range[] = {MAGLEV_MIN_SIZE, MAGLEV_MAX_SIZE};
+	uint32_t size, below, above;
+	int r = options_parse_number(context, "--maglev-table-size", arg, range, &size);
+
+	if (r)
+		return r;
+	if (!maglev_is_size(size)) {
+		maglev_nearest_sizes(size, &below, &above);
+		return options_fail(context,
+				    "--maglev-table-size: %u is not a prime; the nearest are %u "
+				    "and %u",
+				    size, below, above);
+	}
+	context->options->packet.maglev_size = size;
+	return 0;
+}
+
+static error_t parse_algorithm(int key, char *arg, struct argp_state *state)
+{
+	const struct options_context *context = state->input;
+
+	if (key != KEY_ALGORITHM)
+		return ARGP_ERR_UNKNOWN;
+	if (strcmp(arg, "random") == 0)
+		context->options->algorithm = MODEL_ALGORITHM_RANDOM;
+	else if (strcmp(arg, "maglev") == 0)
+		context->options->algorithm = MODEL_ALGORITHM_MAGLEV;
+	else
+		return options_fail(context, "--algorithm: '%s' is neither random nor maglev", arg);
+	return 0;
 }
 
 static error_t parse_datapath(int key, char *arg, struct argp_state *state)
@@ -67,11 +102,12 @@ static error_t parse_datapath(int key, char *arg, struct argp_state *state)
 	case KEY_MAX_BACKENDS:
 		return options_parse_number(context, "--max-backends", arg, backend_range,
 					    &options->max_backends);
-	case KEY_DEVICES:
-		return parse_devices(context, arg);
+	case KEY_MAGLEV_TABLE_SIZE:
+		return parse_table_size(context, arg);
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
 const struct argp option_datapath_argp = {.options = datapath_options, .parser = parse_datapath};
+const struct argp option_algorithm_argp = {.options = algorithm_options, .parser = parse_algorithm};

@@ -151,11 +151,14 @@ static const struct argp common_argp = {.options = common_options, .parser = par
 static const struct option_group groups[] = {
 	{OPTIONS_SOURCE, "Source:", &option_source_argp},
 	{OPTIONS_DATAPATH, "Datapath:", &option_datapath_argp},
-	{OPTIONS_PIN_DIR, NULL, &pin_dir_argp},
+	{OPTIONS_ALGORITHM, NULL, &option_algorithm_argp},
+	{OPTIONS_PACKET, "Packet path:", &option_packet_argp},
+	{OPTIONS_PIN_DIR, "Pins:", &pin_dir_argp},
 	{OPTIONS_AGENT, "Agent:", &option_agent_argp},
 	{OPTIONS_FORMAT, "Output:", &format_argp},
 	{OPTIONS_FILTER, NULL, &filter_argp},
 	{OPTIONS_WATCH, NULL, &watch_argp},
+	{OPTIONS_FLOWS, "Flows (conntrack):", &option_flows_argp},
 	{OPTIONS_COMMON, "Common:", &common_argp},
 };
 _Static_assert(ARRAY_SIZE(groups) == OPTIONS_N_GROUPS, "options.h");

@@ -12,6 +12,7 @@
 #include "cmd/config_file.h"
 #include "cmd/options_context.h"
 #include "datapath/datapath.h"
+#include "model/maglev.h"
 #include "util/cleanup.h"
 #include "util/one_line.h"
 
@@ -141,6 +142,9 @@ static void set_defaults(struct options *options)
 		options->max_services = DATAPATH_DEFAULT_MAX_SERVICES;
 	if (!options->max_backends)
 		options->max_backends = DATAPATH_DEFAULT_MAX_BACKENDS;
+	if (!options->packet.maglev_size)
+		options->packet.maglev_size = MAGLEV_DEFAULT_SIZE;
+	option_packet_set_defaults(options);
 	if (!options->state_dir)
 		options->state_dir = options->n_manifests ? "" : OPTIONS_DEFAULT_STATE_DIR;
 	if (!options->healthz_bind_address)

@@ -12,20 +12,30 @@
 #include <stdint.h>
 
 #include "cmd/print_doc.h"
+#include "datapath/datapath.h"
+#include "datapath/flows.h"
+#include "model/model.h"
+#include "svcbpf/abi.h"
 #include "util/addr.h"
 
 /* Groups of options, for struct command.groups; OPTIONS_COMMON is taken by every command. */
-#define OPTIONS_SOURCE	 0x01u
-#define OPTIONS_DATAPATH 0x02u
-#define OPTIONS_AGENT	 0x04u
-#define OPTIONS_PIN_DIR	 0x08u
-#define OPTIONS_FORMAT	 0x10u
-#define OPTIONS_FILTER	 0x20u
-#define OPTIONS_WATCH	 0x40u
-#define OPTIONS_COMMON	 0x80u
+#define OPTIONS_SOURCE	  0x01u
+#define OPTIONS_DATAPATH  0x02u
+#define OPTIONS_AGENT	  0x04u
+#define OPTIONS_PIN_DIR	  0x08u
+#define OPTIONS_FORMAT	  0x10u
+#define OPTIONS_FILTER	  0x20u
+#define OPTIONS_WATCH	  0x40u
+#define OPTIONS_COMMON	  0x80u
+#define OPTIONS_PACKET	  0x1000u
+#define OPTIONS_ALGORITHM 0x200u
+#define OPTIONS_FLOWS	  0x400u
 
 /** OPTIONS_ERROR_MAX - bytes that hold any error of options_parse(), NUL included. */
 #define OPTIONS_ERROR_MAX 512
+
+/** OPTIONS_NOTE_MAX - bytes that hold struct options.packet_note, NUL included. */
+#define OPTIONS_NOTE_MAX 200
 
 /** OPTIONS_NODE_MAX - bytes that hold a node name, NUL included (as in struct svc_meta). */
 #define OPTIONS_NODE_MAX 256
@@ -56,13 +66,27 @@ struct config_file;
  * @config_note: one line about @config, e.g. what is ignored in it, for the log; NULL: none.
  * @cgroup: NULL: find the mounted one.
  * @nodeport_addresses: checked by node_addresses_parse(); NULL: all.
+ * @devices: "auto", "none", or checked by device_list_parse().
+ * @uplinks: checked by device_list_parse(); NULL: as devices.h tells them.
+ * @is_clsact: attach the packet programs as filters, also where the kernel has TCX.
+ * @xdp: on uplinks, in front of the packet programs.
+ * @max_flows: 0 with @devices "none".
+ * @algorithm: never MODEL_ALGORITHM_NONE.
+ * @packet: SNAT ports, timeouts and forwarding, complete.
+ * @packet_note: one line about the SNAT ports, for the log; "": none.
  * @ready_fd: -1: none.
  * @service: "namespace/name", NULL: all.
+ * @flows: which flows to show; its service is unused.  @limit: how many; 0: all.
  */
 struct options {
 	bool is_help;
 	bool is_verbose;
 	bool is_json_log;
+	bool is_api_through_service;
+	bool is_clsact;
+	bool is_bind_hard_fail;
+	bool is_once;
+	bool is_watch;
 	const char **args;
 	size_t n_args;
 	const char **manifests;
@@ -71,25 +95,30 @@ struct options {
 	const char *context;
 	const char **servers;
 	size_t n_servers;
-	bool is_api_through_service;
 	char node_name[OPTIONS_NODE_MAX];
 	const char *cgroup;
 	const char *pin_dir;
 	const char *nodeport_addresses;
+	const char *devices;
+	const char *uplinks;
+	enum datapath_xdp xdp;
 	uint32_t max_services;
 	uint32_t max_backends;
+	uint32_t max_flows;
+	enum model_algorithm algorithm;
+	struct svc_packet_config packet;
+	char packet_note[OPTIONS_NOTE_MAX];
 	const char *state_dir;
 	const char *healthz_bind_address;
 	const char *metrics_bind_address;
-	bool is_bind_hard_fail;
 	const char *config;
 	struct config_file *file;
 	const char *config_note;
-	bool is_once;
 	int ready_fd;
 	enum print_format format;
 	const char *service;
-	bool is_watch;
+	struct datapath_flow_filter flows;
+	uint32_t limit;
 	uint32_t interval_s;
 };
 

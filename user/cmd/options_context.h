@@ -6,7 +6,7 @@
 #include "cmd/options.h"
 
 /** OPTIONS_N_GROUPS - how many groups there are. */
-#define OPTIONS_N_GROUPS 8
+#define OPTIONS_N_GROUPS 11
 
 /** enum option_key - argp's keys of options without a short form. */
 enum option_key {
@@ -22,6 +22,15 @@ enum option_key {
 	KEY_MAX_SERVICES,
 	KEY_MAX_BACKENDS,
 	KEY_DEVICES,
+	KEY_UPLINKS,
+	KEY_TC_ATTACH,
+	KEY_MAX_FLOWS,
+	KEY_SNAT_PORTS,
+	KEY_FLOW_TIMEOUT,
+	KEY_FORWARDING,
+	KEY_XDP,
+	KEY_ALGORITHM,
+	KEY_MAGLEV_TABLE_SIZE,
 	KEY_STATE_DIR,
 	KEY_HEALTHZ,
 	KEY_METRICS,
@@ -30,6 +39,11 @@ enum option_key {
 	KEY_ONCE,
 	KEY_READY_FD,
 	KEY_SERVICE,
+	KEY_CLIENT,
+	KEY_BACKEND,
+	KEY_PROTOCOL,
+	KEY_STATE,
+	KEY_LIMIT,
 	KEY_WATCH,
 	KEY_INTERVAL,
 	KEY_LOG_FORMAT,
@@ -48,7 +62,14 @@ struct options_context {
 /** The groups that have a file of their own: option_source.c, option_datapath.c, option_agent.c. */
 extern const struct argp option_source_argp;
 extern const struct argp option_datapath_argp;
+extern const struct argp option_algorithm_argp;
 extern const struct argp option_agent_argp;
+extern const struct argp option_flows_argp;
+
+extern const struct argp option_packet_argp;
+
+/** option_packet_set_defaults() - what was not given; reads net.ipv4.ip_local_port_range. */
+void option_packet_set_defaults(struct options *options);
 
 /** options_fail() - say what is wrong. Return: EINVAL, positive as argp's parsers return it. */
 int options_fail(const struct options_context *context, const char *format, ...)

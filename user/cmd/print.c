@@ -24,6 +24,7 @@ static const struct print_column frontend_columns[] = {
 	{.title = "POLICY", .key = "policy"},
 	{.title = "AFFINITY", .text = print_cell_affinity},
 	{.title = "BACKENDS", .text = print_cell_few_backends, .is_narrow = true},
+	{.title = "ALGORITHM", .key = "algorithm", .is_wide = true},
 	{.title = "SOURCE-RANGES", .text = print_cell_source_ranges, .is_wide = true},
 	{.title = "BACKENDS", .text = print_cell_all_backends, .is_wide = true},
 	{.title = "CLUSTER-BACKENDS", .text = print_cell_cluster_backends, .is_wide = true},

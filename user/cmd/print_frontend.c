@@ -115,6 +115,12 @@ static bool add_no_backends(cJSON *object, const struct service_port *port,
 				       service_port_is_drop(port, list) ? "drop" : "reject");
 }
 
+/* A Maglev table is for clients outside the cluster, who do not come to ClusterIPs. */
+static const char *algorithm_name(const struct service_port *port, uint8_t type)
+{
+	return port->is_maglev && type != SVC_TYPE_CLUSTER_IP ? "maglev" : "random";
+}
+
 static bool add_rules(cJSON *object, const struct service_port *port,
 		      const struct frontend *frontend)
 {
@@ -122,6 +128,7 @@ static bool add_rules(cJSON *object, const struct service_port *port,
 	bool is_local = service_port_is_local(port, frontend->type);
 
 	if (!cJSON_AddStringToObject(object, "policy", is_local ? "Local" : "Cluster") ||
+	    !cJSON_AddStringToObject(object, "algorithm", algorithm_name(port, frontend->type)) ||
 	    !cJSON_AddNumberToObject(object, "affinitySeconds", port->affinity_s) ||
 	    !add_source_ranges(object, port, frontend->type) ||
 	    !add_no_backends(object, port, list) || !add_backends(object, "backends", list))

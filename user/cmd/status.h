@@ -42,8 +42,11 @@ struct status {
 	size_t n_links;
 	struct datapath_map_fill *fills;
 	size_t n_fills;
+	bool has_services[2]; /* IPv4, IPv6 */
 	struct svc_problem *problems;
 	size_t n_problems;
+	struct datapath_device *devices;
+	size_t n_devices;
 	char reasons[STATUS_MAX_REASONS][512];
 	size_t n_reasons;
 };
@@ -61,6 +64,25 @@ int status_collect(const struct datapath_reader *reader, const char *pin_dir, st
 /** status_judge() - find what is wrong; fills @status->reasons from the rest. */
 void status_judge(struct status *status);
 
+/** status_add_reason() - one more thing that is wrong; those beyond the limit are left out. */
+void status_add_reason(struct status *status, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/** status_judge_flows() - what is wrong with the flow table; nothing without the packet path. */
+void status_judge_flows(struct status *status);
+
+/** status_fill() - how full a map is; NULL: it is not there. */
+const struct datapath_map_fill *status_fill(const struct status *status, const char *map);
+
+/** status_has_flows() - whether there is a flow table: the packet path is in use. */
+bool status_has_flows(const struct status *status);
+
+/** status_print_flows() - the line about the flow table, if there is one. */
+void status_print_flows(FILE *out, const struct status *status);
+
+/** status_flows_json() - the flow table for programs; null without one. Return: NULL: no memory. */
+cJSON *status_flows_json(const struct status *status);
+
 /** status_selftest_result() - "never", "passed", "failed" or "not tested". */
 const char *status_selftest_result(const struct svc_meta *meta);
 
@@ -72,6 +94,18 @@ const char *status_source_kind(const struct svc_meta *meta);
 
 /** status_source_state() - "starting", "in step", "lost" or "not reached yet". */
 const char *status_source_state(const struct svc_meta *meta);
+
+/** status_collect_devices() - its part of status_collect(). Return: 0; -ENOMEM; negative errno. */
+int status_collect_devices(const struct datapath_reader *reader, struct status *status);
+
+/** status_judge_devices() - which devices lack their packet programs. */
+void status_judge_devices(struct status *status);
+
+/** status_print_devices() - the lines about them; nothing without the packet path. */
+void status_print_devices(FILE *out, const struct status *status);
+
+/** status_devices_doc() - the list "devices". Return: 0; -ENOMEM; -EIO. */
+int status_devices_doc(struct print_doc *doc, const struct status *status);
 
 /** status_clear() - free what it owns. */
 void status_clear(struct status *status);

@@ -23,6 +23,8 @@ static const struct status_feature features[] = {
 	{SVC_FEATURE_NETNS_ENTER, "netnsEnter", "CAP_SYS_ADMIN, to enter network namespaces",
 	 "connected UDP sockets of pods stay with a backend that has left until they connect "
 	 "again"},
+	{SVC_FEATURE_TCX, "tcx", "TCX links (Linux 6.6)",
+	 "the packet programs are attached as filters of a clsact qdisc, which others may remove"},
 };
 
 const struct status_feature *status_features(size_t *ret_n)
@@ -152,7 +154,11 @@ int status_collect(const struct datapath_reader *reader, const char *pin_dir, st
 	if (r == 0)
 		r = datapath_read_fill(reader, collect_fill, &collector);
 	if (r == 0)
+		r = datapath_read_families(reader, ret->has_services);
+	if (r == 0)
 		r = collect_problems(reader, ret);
+	if (r == 0)
+		r = status_collect_devices(reader, ret);
 	if (r < 0)
 		return r;
 	if (ret->n_links)
@@ -165,7 +171,9 @@ void status_clear(struct status *status)
 	free(status->links);
 	free(status->fills);
 	free(status->problems);
+	free(status->devices);
 	status->links = NULL;
 	status->fills = NULL;
 	status->problems = NULL;
+	status->devices = NULL;
 }

@@ -136,7 +136,9 @@ static int print_facts(struct print_doc *doc, const struct status *status)
 		r = print_doc_value(doc, "source", source_json(meta));
 	if (r == 0)
 		r = print_doc_value(doc, "lastSync", sync_json(meta));
-	return r < 0 ? r : print_doc_value(doc, "selfTest", selftest_json(meta));
+	if (r == 0)
+		r = print_doc_value(doc, "selfTest", selftest_json(meta));
+	return r < 0 ? r : print_doc_value(doc, "flows", status_flows_json(status));
 }
 
 static int print_lists(struct print_doc *doc, const struct status *status)
@@ -152,6 +154,8 @@ static int print_lists(struct print_doc *doc, const struct status *status)
 		r = print_doc_row(doc, link_json(&status->links[i]));
 	if (r == 0)
 		r = print_doc_end(doc);
+	if (r == 0)
+		r = status_devices_doc(doc, status);
 	if (r == 0)
 		r = print_doc_begin(doc, &maps);
 	for (size_t i = 0; r == 0 && i < status->n_fills; i++)

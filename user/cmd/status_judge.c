@@ -17,8 +17,7 @@
 /* A start is allowed this long until its first sync and self-test. */
 #define START_MAX_NS (60 * NS_PER_S)
 
-static void __attribute__((format(printf, 2, 3)))
-add_reason(struct status *status, const char *format, ...)
+void status_add_reason(struct status *status, const char *format, ...)
 {
 	va_list args;
 
@@ -37,12 +36,15 @@ static uint64_t age_ns(const struct status *status, uint64_t time_ns)
 static void judge_agent(struct status *status)
 {
 	if (!status->is_running)
-		add_reason(status, "no agent runs: Services work as they were last programmed, "
-				   "changes are not followed; start 'svcbpf run'");
+		status_add_reason(status,
+				  "no agent runs: Services work as they were last programmed, "
+				  "changes are not followed; start 'svcbpf run'");
 	if (!status->meta.last_sync_ns && age_ns(status, status->meta.start_ns) > START_MAX_NS)
-		add_reason(status, "no complete sync yet: the source has not been read in full");
+		status_add_reason(status,
+				  "no complete sync yet: the source has not been read in full");
 	if (!status->is_running && status->meta.sync_open & 1)
-		add_reason(status, "the last sync was cut short; the next start completes it");
+		status_add_reason(status,
+				  "the last sync was cut short; the next start completes it");
 }
 
 /* While no agent runs that is said, and says more. */
@@ -55,21 +57,24 @@ static void judge_source(struct status *status)
 		return;
 	status_format_age(age_ns(status, meta->source_contact_ns), age);
 	if (meta->source_state == SVC_SOURCE_LOST)
-		add_reason(status,
-			   "the API server %s was last heard %s ago: Services work as they were "
-			   "then; see the agent's log",
-			   meta->source, age);
+		status_add_reason(
+			status,
+			"the API server %s was last heard %s ago: Services work as they were "
+			"then; see the agent's log",
+			meta->source, age);
 	else if (meta->source_state == SVC_SOURCE_SAVED && meta->source_contact_ns)
-		add_reason(status,
-			   "the API server %s has not answered since the agent's start: Services "
-			   "work as they were %s ago; see the agent's log",
-			   meta->source, age);
+		status_add_reason(
+			status,
+			"the API server %s has not answered since the agent's start: Services "
+			"work as they were %s ago; see the agent's log",
+			meta->source, age);
 	else if (meta->source_state != SVC_SOURCE_IN_STEP &&
 		 age_ns(status, meta->start_ns) > START_MAX_NS)
-		add_reason(status,
-			   "the API server %s has not answered since the agent's start; see the "
-			   "agent's log",
-			   meta->source);
+		status_add_reason(
+			status,
+			"the API server %s has not answered since the agent's start; see the "
+			"agent's log",
+			meta->source);
 }
 
 const char *status_selftest_result(const struct svc_meta *meta)
@@ -97,32 +102,34 @@ static void judge_selftest(struct status *status)
 	char text[STATUS_AGE_MAX];
 
 	if (meta->selftest_ns && meta->selftest_result == -EHOSTUNREACH)
-		add_reason(status,
-			   "the self-test failed %s ago: connections to Services may not be "
-			   "translated; see the agent's log",
-			   status_format_age(age, text));
+		status_add_reason(status,
+				  "the self-test failed %s ago: connections to Services may not be "
+				  "translated; see the agent's log",
+				  status_format_age(age, text));
 	else if (meta->selftest_ns && meta->selftest_result)
-		add_reason(status, "the self-test could not be run: %s; see the agent's log",
-			   strerror(-meta->selftest_result));
+		status_add_reason(status, "the self-test could not be run: %s; see the agent's log",
+				  strerror(-meta->selftest_result));
 	else if (!status->is_running)
 		return;
 	else if (!meta->selftest_ns && age_ns(status, meta->start_ns) > START_MAX_NS)
-		add_reason(status, "the self-test has not run yet");
+		status_add_reason(status, "the self-test has not run yet");
 	else if (meta->selftest_ns && age > SELFTEST_MAX_AGE_NS)
-		add_reason(status, "the last self-test was %s ago: the agent may hang",
-			   status_format_age(age, text));
+		status_add_reason(status, "the last self-test was %s ago: the agent may hang",
+				  status_format_age(age, text));
 }
 
 static void judge_link(struct status *status, const struct status_link *link)
 {
 	if (!link->cgroup_id)
-		add_reason(status, "program %s: its cgroup is gone; restart the agent", link->name);
+		status_add_reason(status, "program %s: its cgroup is gone; restart the agent",
+				  link->name);
 	else if (status->meta.cgroup_id && link->cgroup_id != status->meta.cgroup_id)
-		add_reason(status,
-			   "program %s is attached to another cgroup (id %llu, not %llu); restart "
-			   "the agent",
-			   link->name, (unsigned long long)link->cgroup_id,
-			   (unsigned long long)status->meta.cgroup_id);
+		status_add_reason(
+			status,
+			"program %s is attached to another cgroup (id %llu, not %llu); restart "
+			"the agent",
+			link->name, (unsigned long long)link->cgroup_id,
+			(unsigned long long)status->meta.cgroup_id);
 }
 
 static bool is_attached(const struct status *status, const char *name)
@@ -139,16 +146,17 @@ static void judge_links(struct status *status)
 	const struct program_spec *programs = object_programs(&n_programs);
 
 	if (!status->n_links) {
-		add_reason(status,
-			   "no program is attached: no connection to a Service is translated; %s",
-			   status->is_running ? "the agent waits for its source, see its log"
-					      : "start 'svcbpf run'");
+		status_add_reason(
+			status,
+			"no program is attached: no connection to a Service is translated; %s",
+			status->is_running ? "the agent waits for its source, see its log"
+					   : "start 'svcbpf run'");
 		return;
 	}
 	for (size_t i = 0; i < n_programs; i++)
 		if (!is_attached(status, programs[i].name))
-			add_reason(status, "program %s is not attached; restart the agent",
-				   programs[i].name);
+			status_add_reason(status, "program %s is not attached; restart the agent",
+					  programs[i].name);
 	for (size_t i = 0; i < status->n_links; i++)
 		judge_link(status, &status->links[i]);
 }
@@ -183,8 +191,9 @@ static void judge_maps(struct status *status)
 
 		if (meaning && fill->n_max &&
 		    fill->n_used * 100 > fill->n_max * STATUS_WARN_PERCENT)
-			add_reason(status, "map %s is %llu %% full; %s", fill->name,
-				   (unsigned long long)(fill->n_used * 100 / fill->n_max), meaning);
+			status_add_reason(status, "map %s is %llu %% full; %s", fill->name,
+					  (unsigned long long)(fill->n_used * 100 / fill->n_max),
+					  meaning);
 	}
 }
 
@@ -194,8 +203,10 @@ void status_judge(struct status *status)
 	judge_source(status);
 	judge_selftest(status);
 	judge_links(status);
+	status_judge_devices(status);
 	judge_maps(status);
+	status_judge_flows(status);
 	if (status->n_problems)
-		add_reason(status, "%zu problem%s, see below", status->n_problems,
-			   status->n_problems == 1 ? "" : "s");
+		status_add_reason(status, "%zu problem%s, see below", status->n_problems,
+				  status->n_problems == 1 ? "" : "s");
 }

@@ -160,8 +160,10 @@ int status_print_text(FILE *out, const struct status *status)
 	print_verdict(out, status);
 	print_agent(out, status);
 	print_programs(out, status);
+	status_print_devices(out, status);
 	print_source(out, status);
 	print_sync(out, status);
+	status_print_flows(out, status);
 	print_kernel(out, status);
 	fputc('\n', out);
 	r = print_maps(out, status);

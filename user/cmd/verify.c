@@ -99,19 +99,39 @@ static int compare(const struct options *options, const struct state *kernel,
 	return r < 0 || sink.n_drifts ? CMD_FAILED : CMD_OK;
 }
 
-int verify_main(const struct options *options)
+/* As the agent that wrote them chooses: what is in the maps says how. */
+static enum model_algorithm algorithm_of(const struct svc_meta *meta)
+{
+	if (!meta->maglev_size)
+		return MODEL_ALGORITHM_NONE;
+	return meta->algorithm == SVC_ALGORITHM_MAGLEV ? MODEL_ALGORITHM_MAGLEV
+						       : MODEL_ALGORITHM_RANDOM;
+}
+
+static int read_kernel(const struct options *options, enum model_algorithm *ret_algorithm,
+		       struct state **ret)
 {
 	_cleanup_(pins_closep) struct datapath_reader *reader = NULL;
+	int r = pins_open("verify", options, &reader);
+
+	if (r != CMD_OK)
+		return r;
+	datapath_reader_check_tables(reader);
+	*ret_algorithm = algorithm_of(datapath_reader_meta(reader));
+	return pins_state("verify", reader, ret);
+}
+
+int verify_main(const struct options *options)
+{
+	struct options with_algorithm = *options;
 	_cleanup_(plan_state_freep) struct state *kernel = NULL;
 	_cleanup_(plan_state_freep) struct state *plan = NULL;
 	size_t n_rejected = 0;
 	int r = plan_check_source("verify", options);
 
 	if (r == CMD_OK)
-		r = pins_open("verify", options, &reader);
+		r = read_kernel(options, &with_algorithm.algorithm, &kernel);
 	if (r == CMD_OK)
-		r = pins_state("verify", reader, &kernel);
-	if (r == CMD_OK)
-		r = plan_compute("verify", options, &plan, &n_rejected);
+		r = plan_compute("verify", &with_algorithm, &plan, &n_rejected);
 	return r == CMD_OK ? compare(options, kernel, plan) : r;
 }

@@ -7,6 +7,7 @@
 
 #include "datapath/blocks.h"
 #include "datapath/health.h"
+#include "datapath/maglev_tables.h"
 #include "datapath/publish.h"
 #include "util/cleanup.h"
 #include "util/endian.h"
@@ -48,6 +49,8 @@ static void adopt_lists(struct shadow_port *port, const struct svc_service *serv
 		port->lists[LIST_CLUSTER] = list & ~((uint64_t)SVC_LIST_F_AFFINITY << 48);
 	if (service->flags & SVC_F_SOURCE_RANGES)
 		port->has_ranges = true;
+	if (service->flags & SVC_F_MAGLEV)
+		port->table_list = service->policy_list;
 }
 
 static int adopt_frontend(void *arg, const struct frontend_key *key, const struct svc_route *route)
@@ -165,7 +168,7 @@ int adopt_read(struct shadow *shadow)
 					adopt_frontend, &adoption);
 	for (i = 0; !r && i < ARRAY_SIZE(steps); i++)
 		r = maps_for_each(shadow->maps, steps[i].map, steps[i].fn, &adoption);
-	return r;
+	return r < 0 ? r : maglev_tables_adopt(shadow);
 }
 
 /** struct strays - keys of source_ranges without a service port. @keys: owned. */

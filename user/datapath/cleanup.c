@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "datapath/attach.h"
+#include "datapath/attach_tc.h"
+#include "datapath/attach_xdp.h"
 #include "datapath/error.h"
 #include "datapath/pin.h"
 #include "util/cleanup.h"
@@ -16,7 +18,11 @@ static int remove_links(const char *pin_dir, struct datapath_error *ret_error)
 	int r;
 
 	pin_links_dir(pin_dir, links_dir);
-	r = attach_remove(links_dir, ret_error);
+	r = attach_xdp_remove(pin_dir, ret_error);
+	if (!r)
+		r = attach_tc_remove(pin_dir, ret_error);
+	if (!r)
+		r = attach_remove(links_dir, ret_error);
 	if (r < 0)
 		return r;
 	if (rmdir(links_dir) && errno != ENOENT) {

@@ -4,6 +4,7 @@
  *
  *	names, source ranges, blocks	nobody looks there yet
  *	slots' words, then routes	new slots are whole before a frontend leads to them
+ *	Maglev tables, slots' flags	maglev_tables.h
  *	filter bits, new frontends
  *	dead frontends, filter bits
  *	one grace period for all	then blocks, slots and ids are free again
@@ -18,6 +19,7 @@
 #include "datapath/blocks.h"
 #include "datapath/health.h"
 #include "datapath/internal.h"
+#include "datapath/maglev_tables.h"
 #include "datapath/plan.h"
 #include "datapath/publish.h"
 #include "datapath/ranges.h"
@@ -121,14 +123,24 @@ static void trim_ranges(struct shadow *shadow, const struct staged *staged)
 		shadow_add_garbage(shadow, &(struct shadow_garbage){.rangeless = target});
 }
 
+/* The slots and routes; their flag says whether there is a Maglev table. */
+static void publish_slots(struct shadow *shadow, struct staged *staged)
+{
+	bool has_table = maglev_tables_is_wanted(shadow, staged);
+	struct shadow_frontend *frontend;
+
+	for (frontend = staged->target->frontends; frontend; frontend = frontend->next)
+		publish_slot(shadow, frontend, staged->port, staged->lists, has_table);
+	if (!has_table && staged->table_fd < 0)
+		maglev_tables_drop(shadow, staged->target);
+}
+
 static int publish_port(struct datapath *datapath, struct staged *staged)
 {
 	struct shadow *shadow = &datapath->shadow;
-	struct shadow_frontend *frontend;
 	int i;
 
-	for (frontend = staged->target->frontends; frontend; frontend = frontend->next)
-		publish_slot(shadow, frontend, staged->port, staged->lists);
+	publish_slots(shadow, staged);
 	for (i = 0; i < N_LISTS; i++) {
 		staged->target->lists[i] = staged->lists[i];
 		blocks_unref(shadow, staged->info.family, staged->lists[i]);
@@ -137,14 +149,36 @@ static int publish_port(struct datapath *datapath, struct staged *staged)
 	return serving_update(datapath, staged->target, staged->port);
 }
 
+/* Tables of service ports whose lists were just published, and then their flags. */
+static void publish_tables(struct shadow *shadow, struct staged *const *staged, size_t n)
+{
+	size_t i;
+
+	maglev_tables_publish(shadow, staged, n);
+	for (i = 0; i < n; i++)
+		publish_slots(shadow, staged[i]);
+}
+
 static void publish_all(struct datapath *datapath, int *first)
 {
+	struct staged *with_table[MAGLEV_TABLES_BATCH] = {};
+	struct shadow *shadow = &datapath->shadow;
 	struct staged *staged, *next;
+	size_t n = 0;
 
 	HASH_ITER(hh, datapath->stage.table, staged, next) {
-		if (staged->port && !staged->is_failed)
-			keep_first(first, publish_port(datapath, staged));
+		if (!staged->port || staged->is_failed)
+			continue;
+		maglev_tables_prepare(shadow, staged);
+		keep_first(first, publish_port(datapath, staged));
+		if (staged->table_fd >= 0)
+			with_table[n++] = staged;
+		if (n == MAGLEV_TABLES_BATCH) {
+			publish_tables(shadow, with_table, n);
+			n = 0;
+		}
 	}
+	publish_tables(shadow, with_table, n);
 }
 
 /* Entries of frontends deleted just before may be all that is free: then wait until they are. */
@@ -214,6 +248,7 @@ static int bury_port(struct shadow *shadow, struct shadow_port *port)
 	}
 	port->has_info = false;
 	port->has_ranges = false;
+	maglev_tables_drop(shadow, port);
 	shadow_kill_port(shadow, port);
 	return 0;
 }
@@ -235,9 +270,11 @@ static void unstage_all(struct datapath *datapath, int *first)
 	int r;
 
 	HASH_ITER(hh, datapath->stage.table, staged, next) {
-		r = staged->is_failed ? stage_keep(staged) : 0;
+		bool is_kept = staged->is_failed || staged->lacks_table;
+
+		r = is_kept ? stage_keep(staged) : 0;
 		keep_first(first, r);
-		if (!staged->is_failed || r < 0)
+		if (!is_kept || r < 0)
 			stage_drop(&datapath->stage, staged);
 	}
 }
@@ -255,7 +292,9 @@ static int request_grace(struct datapath *datapath)
 	if (!datapath->is_sweep_due)
 		return 0;
 	datapath->is_sweep_due = false;
-	return sweeper_start(datapath->sweeper, datapath->seq);
+	if (datapath->collector)
+		flow_collector_start(datapath->collector, datapath->seq);
+	return datapath->sweeper ? sweeper_start(datapath->sweeper, datapath->seq) : 0;
 }
 
 /* Return: 0; the first error; all that could be written is. */
@@ -269,6 +308,7 @@ static int write_staged(struct datapath *datapath, bool is_complete)
 	insert_all(datapath, &first);
 	delete_orphans(datapath, &first);
 	bury_all(datapath, &first);
+	maglev_tables_flush(&datapath->shadow);
 	unstage_all(datapath, &first);
 	keep_first(&first, health_commit(&datapath->shadow, is_complete));
 	if (is_complete)

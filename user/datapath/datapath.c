@@ -21,6 +21,8 @@
 #define MAX_SERVICES (1u << 24)
 #define MIN_BACKENDS 16u
 #define MAX_BACKENDS (1u << 27)
+#define MIN_FLOWS    1024u
+#define MAX_FLOWS    (1u << 24)
 
 static void copy_text(char *ret, size_t size_bytes, const char *text)
 {
@@ -36,6 +38,10 @@ static int check_options(const struct datapath_options *options, struct datapath
 	if (options->max_backends < MIN_BACKENDS || options->max_backends > MAX_BACKENDS)
 		return error_set(ret_error, -EINVAL, "--max-backends %u: must be %u to %u",
 				 options->max_backends, MIN_BACKENDS, MAX_BACKENDS);
+	if (options->max_flows &&
+	    (options->max_flows < MIN_FLOWS || options->max_flows > MAX_FLOWS))
+		return error_set(ret_error, -EINVAL, "--max-flows %u: must be %u to %u",
+				 options->max_flows, MIN_FLOWS, MAX_FLOWS);
 	return 0;
 }
 
@@ -61,13 +67,18 @@ static void note_capacities(struct datapath *datapath, const struct datapath_opt
 {
 	uint32_t n_services = datapath->maps.capacities[MAP_SERVICES];
 	uint32_t n_backends = datapath->maps.capacities[MAP_BACKENDS4];
+	uint32_t n_flows = datapath->maps.capacities[MAP_FLOWS4] / 2;
 
-	if (n_services == options->max_services && n_backends == options->max_backends)
-		return;
-	snprintf(datapath->note, sizeof(datapath->note),
-		 "the maps were made with --max-services %u --max-backends %u; %u and %u take "
-		 "effect after \"svcbpf cleanup\"",
-		 n_services, n_backends, options->max_services, options->max_backends);
+	if (n_services != options->max_services || n_backends != options->max_backends)
+		snprintf(datapath->note, sizeof(datapath->note),
+			 "the maps were made with --max-services %u --max-backends %u; %u and %u "
+			 "take effect after \"svcbpf cleanup\"",
+			 n_services, n_backends, options->max_services, options->max_backends);
+	else if (n_flows != options->max_flows)
+		snprintf(datapath->note, sizeof(datapath->note),
+			 "the flow tables were made with --max-flows %u; %u takes effect after "
+			 "\"svcbpf cleanup\", or a run with --devices none",
+			 n_flows, options->max_flows);
 }
 
 static void describe(struct datapath *datapath, const struct datapath_options *options,
@@ -79,6 +90,8 @@ static void describe(struct datapath *datapath, const struct datapath_options *o
 	meta->max_services = datapath->maps.capacities[MAP_SERVICES];
 	meta->max_backends = datapath->maps.capacities[MAP_BACKENDS4];
 	meta->features = features;
+	meta->maglev_size = (uint16_t)datapath->shadow.maglev_size;
+	meta->algorithm = options->algorithm;
 	meta->agent_pid = (uint32_t)getpid();
 	meta->start_ns = clock_now_ns(CLOCK_REALTIME);
 	copy_text(meta->node, sizeof(meta->node), options->node);
@@ -94,6 +107,24 @@ static int draw_seed(__u64 *ret_seed)
 		return -errno;
 	*ret_seed = seed | 1; /* 0: not drawn yet */
 	return 0;
+}
+
+static int load_programs(struct datapath *datapath, const struct datapath_options *options,
+			 uint32_t features, struct datapath_error *ret_error)
+{
+	const struct object_request request = {.features = features};
+	const struct packet_path_options packet = {
+		.pin_dir = datapath->pin_dir,
+		.maps = &datapath->maps,
+		.config = &options->packet,
+		.is_clsact = options->is_clsact || !(features & SVC_FEATURE_TCX),
+		.xdp = options->xdp,
+	};
+	int r = object_load(&datapath->maps, &request, &datapath->object, ret_error);
+
+	if (!r && options->max_flows)
+		r = packet_path_open(&packet, &datapath->packet_path, ret_error);
+	return r;
 }
 
 /* Maps first, then the programs, then the pins: a host that cannot load them keeps nothing. */
@@ -113,7 +144,7 @@ static int open_maps(struct datapath *datapath, const struct datapath_options *o
 	if (!r && !datapath->maps.meta->hash_seed)
 		r = draw_seed(&datapath->maps.meta->hash_seed);
 	if (!r && is_loading)
-		r = object_load(&datapath->maps, features, &datapath->object, ret_error);
+		r = load_programs(datapath, options, features, ret_error);
 	if (!r)
 		r = pin_make_dirs(datapath->pin_dir, ret_error);
 	if (!r)
@@ -121,7 +152,8 @@ static int open_maps(struct datapath *datapath, const struct datapath_options *o
 	return r;
 }
 
-static int adopt(struct datapath *datapath, struct datapath_error *ret_error)
+static int adopt(struct datapath *datapath, const struct datapath_options *options,
+		 struct datapath_error *ret_error)
 {
 	const struct svc_meta *meta = datapath->maps.meta;
 	int r;
@@ -131,6 +163,8 @@ static int adopt(struct datapath *datapath, struct datapath_error *ret_error)
 			meta->source_contact_ns ? meta->source_contact_ns : meta->last_sync_ns;
 
 	r = shadow_init(&datapath->shadow, &datapath->maps);
+	if (options->max_flows)
+		datapath->shadow.maglev_size = options->packet.maglev_size;
 	if (!r)
 		r = adopt_read(&datapath->shadow);
 	if (r == -EUCLEAN)
@@ -157,6 +191,27 @@ static int start_threads(struct datapath *datapath, uint32_t features,
 		return error_set(ret_error, r, "cannot start a thread: %s", strerror(-r));
 	datapath->seq = datapath->deleted_seq = 1;
 	grace_request(datapath->grace, datapath->seq);
+	return 0;
+}
+
+/* Flows that an agent with the packet path has left time out in nobody's hands. */
+static int start_collector(struct datapath *datapath, const struct datapath_options *options,
+			   struct datapath_error *ret_error)
+{
+	struct flow_collector_options collector = {
+		.grace = datapath->grace,
+		.maps = &datapath->maps,
+		.interval_ms = FLOW_COLLECTOR_INTERVAL_MS,
+	};
+	int r;
+
+	datapath->maps.meta->flows = (struct svc_flow_report){};
+	if (!options->max_flows)
+		return 0;
+	memcpy(collector.timeouts_s, options->packet.timeouts_s, sizeof(collector.timeouts_s));
+	r = flow_collector_new(&collector, &datapath->collector);
+	if (r < 0)
+		return error_set(ret_error, r, "cannot start a thread: %s", strerror(-r));
 	return 0;
 }
 
@@ -204,9 +259,11 @@ static int fill(struct datapath *datapath, const struct datapath_options *option
 	features = is_loading ? require_probe_features() : 0;
 	r = open_maps(datapath, options, features, is_loading, ret_error);
 	if (!r)
-		r = adopt(datapath, ret_error);
+		r = adopt(datapath, options, ret_error);
 	if (!r)
 		r = start_threads(datapath, features, ret_error);
+	if (!r && is_loading)
+		r = start_collector(datapath, options, ret_error);
 	if (r < 0)
 		return r;
 	note_capacities(datapath, options);
@@ -258,8 +315,10 @@ void datapath_close(struct datapath *datapath)
 	if (!datapath)
 		return;
 	sweeper_free(datapath->sweeper);
+	flow_collector_free(datapath->collector);
 	grace_free(datapath->grace);
 	selftest_close(datapath->selftest);
+	packet_path_free(datapath->packet_path);
 	object_free(datapath->object);
 	stage_clear(&datapath->stage);
 	shadow_clear(&datapath->shadow);
@@ -341,7 +400,7 @@ bool datapath_wants_commit(const struct datapath *datapath)
 	const struct staged *staged;
 
 	for (staged = datapath->stage.table; staged; staged = staged->hh.next) {
-		if (staged->is_failed)
+		if (staged->is_failed || staged->lacks_table)
 			return datapath->has_space;
 	}
 	return false;
@@ -366,6 +425,8 @@ void datapath_for_each_problem(const struct datapath *datapath,
 
 	if (datapath->note[0])
 		fn(arg, "capacity", datapath->note);
+	if (datapath->packet_path)
+		packet_path_for_each_problem(datapath->packet_path, fn, arg);
 	for (staged = datapath->stage.table; staged; staged = staged->hh.next) {
 		if (!staged->problem)
 			continue;
@@ -415,11 +476,28 @@ int datapath_attach(struct datapath *datapath, struct datapath_error *ret_error)
 		return r;
 	meta->cgroup_id = request.cgroup_id;
 	copy_text(meta->cgroup_path, sizeof(meta->cgroup_path), datapath->cgroup);
+	if (!datapath->packet_path)
+		r = packet_path_remove(datapath->pin_dir, ret_error); /* an earlier run's */
+	if (r < 0)
+		return r;
 	r = pin_remove_other_abis(datapath->pin_dir);
 	if (r < 0)
 		return error_set(ret_error, r, "cannot remove an older version's maps in %s: %s",
 				 datapath->pin_dir, strerror(-r));
 	return 0;
+}
+
+int datapath_set_devices(struct datapath *datapath, const struct device *devices, size_t n_devices)
+{
+	return datapath->packet_path ? packet_path_apply(datapath->packet_path, devices, n_devices)
+				     : 0;
+}
+
+void datapath_for_each_xdp(const struct datapath *datapath,
+			   void (*fn)(void *arg, const char *device, const char *text), void *arg)
+{
+	if (datapath->packet_path)
+		packet_path_for_each_xdp(datapath->packet_path, fn, arg);
 }
 
 static int run_selftest(struct datapath *datapath, struct datapath_error *ret_error)

@@ -16,17 +16,35 @@
 #include "svcbpf/abi.h"
 
 struct datapath;
+struct device;
+struct flow_numbers;
 struct stale_udp_result;
 
 #define DATAPATH_DEFAULT_PIN_DIR      "/sys/fs/bpf/svcbpf"
 #define DATAPATH_DEFAULT_MAX_SERVICES 65536u
 #define DATAPATH_DEFAULT_MAX_BACKENDS 1048576u
+#define DATAPATH_DEFAULT_MAX_FLOWS    131072u
+
+/**
+ * enum datapath_xdp - where the XDP program runs: nowhere, in the device's driver, in the stack (on
+ * any device), in the driver where it can.
+ */
+enum datapath_xdp {
+	DATAPATH_XDP_OFF,
+	DATAPATH_XDP_NATIVE,
+	DATAPATH_XDP_GENERIC,
+	DATAPATH_XDP_AUTO,
+};
 
 /**
  * struct datapath_options - how to open for writing; all strings borrowed for the call.
  * @pin_dir: folder on a bpffs; made when missing. @cgroup: folder of a cgroup v2 hierarchy.
  * @max_services: slots; @max_backends: entries of each family's backend array.
  * @max_flows: flows of each family through the packet path; 0: no packet path.
+ * @packet: constants of its programs; unused without it.
+ * @algorithm: SVC_ALGORITHM_*, for `svcbpf verify`.
+ * @is_clsact: attach them as filters, also where the kernel has TCX.
+ * @xdp: on uplinks, in front of them.
  * @node, @version: for dump and status.
  */
 struct datapath_options {
@@ -35,6 +53,10 @@ struct datapath_options {
 	uint32_t max_services;
 	uint32_t max_backends;
 	uint32_t max_flows;
+	struct svc_packet_config packet;
+	uint8_t algorithm;
+	bool is_clsact;
+	enum datapath_xdp xdp;
 	const char *node;
 	const char *version;
 };
@@ -165,6 +187,24 @@ int datapath_set_node_addresses(struct datapath *datapath, const struct addr *ad
 int datapath_attach(struct datapath *datapath, struct datapath_error *ret_error);
 
 /**
+ * datapath_set_devices() - give these devices the packet programs, and no others.
+ * @devices: as devices_get() gives them; borrowed for the call.
+ *
+ * A device that has them keeps them, updated in place: no packet passes unseen. Call again when
+ * the devices change, and now and then: what somebody else has detached is attached again. Does
+ * nothing without the packet path. What could not be done is told by datapath_for_each_problem().
+ * Return: how many devices have the programs now; -ENOMEM; negative errno of bpf(2).
+ */
+int datapath_set_devices(struct datapath *datapath, const struct device *devices, size_t n_devices);
+
+/**
+ * datapath_for_each_xdp() - call @fn for each uplink that XDP is asked for.
+ * @text: "native", "generic", or why there is none.
+ */
+void datapath_for_each_xdp(const struct datapath *datapath,
+			   void (*fn)(void *arg, const char *device, const char *text), void *arg);
+
+/**
  * datapath_selftest() - a child process connects to a reserved VIP through the attached programs,
  * TCP and UDP. Blocks for up to two seconds. The result is kept for `svcbpf status`.
  * Return: 0; -EHOSTUNREACH when a connect was not translated; other negative errno.
@@ -208,11 +248,24 @@ bool datapath_reader_is_running(const struct datapath_reader *reader);
  */
 int datapath_read_state(const struct datapath_reader *reader, struct state **ret);
 
+/**
+ * datapath_read_families() - whether there are Services of IPv4 and of IPv6, the agent's own
+ * self-test left out. Return: 0 or negative errno.
+ */
+int datapath_read_families(const struct datapath_reader *reader, bool ret_has[2]);
+
+/**
+ * datapath_reader_check_tables() - from now on datapath_read_state() looks into Maglev tables too,
+ * a millisecond each: one that does not fit its list counts as not there. Takes CAP_SYS_ADMIN.
+ */
+void datapath_reader_check_tables(struct datapath_reader *reader);
+
 /** struct datapath_affinity - an entry of the affinity table, names resolved. */
 struct datapath_affinity {
 	struct service_port_key key; /* borrowed for the call */
-	uint64_t netns_cookie;
-	struct backend backend; /* family ADDR_NONE: no longer in the list */
+	uint64_t netns_cookie;	     /* of a client at a socket of this host, else 0 */
+	struct addr client;	     /* of one the packet path knows, else family ADDR_NONE */
+	struct backend backend;	     /* family ADDR_NONE: no longer in the list */
 	uint64_t age_ms;
 	uint32_t timeout_s;
 };
@@ -255,16 +308,47 @@ struct datapath_map_fill {
 int datapath_read_fill(const struct datapath_reader *reader,
 		       void (*fn)(void *arg, const struct datapath_map_fill *fill), void *arg);
 
-/** struct datapath_link - an attached program. */
+/** struct datapath_link - a program on the cgroup. */
 struct datapath_link {
 	const char *name; /* of the link's pin, borrowed for the call */
 	uint32_t program_id;
 	uint64_t cgroup_id; /* 0: the cgroup is gone and the link is defunct */
 };
 
-/** datapath_read_links() - call @fn for each pinned link. Return: 0 or negative errno. */
+/** datapath_read_links() - call @fn for each pinned link of a cgroup. Return: 0 or negative errno.
+ */
 int datapath_read_links(const char *pin_dir,
 			void (*fn)(void *arg, const struct datapath_link *link), void *arg);
+
+#define DATAPATH_DEVICE_NAME_BYTES 16
+
+/** enum datapath_hook - how a packet program hangs on its device. */
+enum datapath_hook { DATAPATH_HOOK_NONE, DATAPATH_HOOK_TCX, DATAPATH_HOOK_CLSACT };
+
+/**
+ * struct datapath_device - a device that should have the packet programs.
+ * @name: as this network namespace knows it; "" when it is not there.
+ * @value: its entry in the map devices.
+ * @ingress, @egress: DATAPATH_HOOK_NONE: the program is not there (any more).
+ * @xdp: DATAPATH_XDP_OFF, _NATIVE, _GENERIC: where the XDP program is.
+ * @ingress_program_id, @egress_program_id, @xdp_program_id: 0: none.
+ */
+struct datapath_device {
+	uint32_t ifindex;
+	char name[DATAPATH_DEVICE_NAME_BYTES];
+	struct svc_device value;
+	enum datapath_hook ingress;
+	enum datapath_hook egress;
+	uint32_t ingress_program_id;
+	uint32_t egress_program_id;
+	enum datapath_xdp xdp;
+	uint32_t xdp_program_id;
+};
+
+/** datapath_read_devices() - call @fn for each, in order of ifindex. Return: 0, also without the
+ * packet path; negative errno or what @fn returned. */
+int datapath_read_devices(const struct datapath_reader *reader,
+			  int (*fn)(void *arg, const struct datapath_device *device), void *arg);
 
 /* ------------------------------------------------------------------ the same for the agent itself
  */
@@ -275,6 +359,28 @@ int datapath_counters(const struct datapath *datapath, struct datapath_counter *
 /** datapath_fill() - as datapath_read_fill(). */
 int datapath_fill(const struct datapath *datapath,
 		  void (*fn)(void *arg, const struct datapath_map_fill *fill), void *arg);
+
+/**
+ * datapath_flow_numbers() - what is known of the flow table (flow_collector.h).
+ * Return: false without the packet path.
+ */
+bool datapath_flow_numbers(const struct datapath *datapath, struct flow_numbers *ret_numbers);
+
+/**
+ * struct datapath_device_counters - what the packet programs did on a device.
+ * @name: borrowed for the call. Devices whose ifindexes differ by a multiple of SVC_DEVICE_SLOTS
+ *	share their counters, and are told together: "eth0,veth7".
+ */
+struct datapath_device_counters {
+	const char *name;
+	struct svc_device_counters n;
+};
+
+/** datapath_device_counters() - call @fn for each device that has the programs. Return: 0, also
+ * without the packet path; -ENOMEM; negative errno of bpf(2). */
+int datapath_device_counters(const struct datapath *datapath,
+			     void (*fn)(void *arg, const struct datapath_device_counters *counters),
+			     void *arg);
 
 /** datapath_meta() - the meta record, borrowed, live. */
 const struct svc_meta *datapath_meta(const struct datapath *datapath);

@@ -4,9 +4,11 @@
 #define SVCBPF_DATAPATH_INTERNAL_H
 
 #include "datapath/datapath.h"
+#include "datapath/flow_collector.h"
 #include "datapath/grace.h"
 #include "datapath/maps.h"
 #include "datapath/object.h"
+#include "datapath/packet_path.h"
 #include "datapath/selftest.h"
 #include "datapath/shadow.h"
 #include "datapath/stage.h"
@@ -16,12 +18,15 @@
  * struct datapath - an agent's hold on a pin directory.
  * @note: about capacities that differ from the options; "" when there is nothing to say.
  * @object: the loaded programs; NULL when opened without them.
+ * @packet_path: NULL without one.
  * @selftest: NULL when its sockets could not be opened; @selftest_error says why.
  * @seq: last grace period asked for.  @deleted_seq: the one that ends the last deletion from
  *	node_addrs or a frontend table; 0: it has passed. Nothing may be inserted into node_addrs
  *	before it, as the kernel reuses deleted elements of a hash at once.
  * @is_settled: what a crash may have left was cleared.
- * @is_complete: a complete commit was made.  @is_sweep_due: the commit under way added to @sweeper.
+ * @collector: NULL without the packet path.
+ * @is_complete: a complete commit was made.  @is_sweep_due: the commit under way added to @sweeper
+ *	or @collector.
  * @has_space: something came free since the last commit.
  * @n_written: by the last commit.
  * @adopted_ns: see datapath_adopted_ns().
@@ -36,7 +41,9 @@ struct datapath {
 	struct stage stage;
 	struct grace *grace;
 	struct sweeper *sweeper;
+	struct flow_collector *collector;
 	struct object *object;
+	struct packet_path *packet_path;
 	struct selftest *selftest;
 	int selftest_error;
 	uint64_t seq;

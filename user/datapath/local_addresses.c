@@ -2,20 +2,14 @@
 #include "datapath/local_addresses.h"
 
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "datapath/rtnl.h"
 #include "util/cleanup.h"
-
-/* A dump that another change cut short is asked for again, so often. */
-#define DUMP_TRIES 10
-
-/* Room for many notifications: 1 MB of them before the kernel reports ENOBUFS. */
-#define RECEIVE_BUFFER_BYTES (1 << 20)
 
 /** struct local_table - all addresses of the network namespace. */
 struct local_table {
@@ -39,16 +33,15 @@ struct local_addresses {
 	bool is_stale; /* messages were lost, or a dump failed: read everything anew */
 };
 
-static void socket_closep(struct mnl_socket **socket)
-{
-	if (*socket)
-		mnl_socket_close(*socket);
-}
-
 static bool addr_is_link_local6(const struct addr *addr)
 {
 	return addr->family == ADDR_IPV6 && addr->bytes[0] == 0xfe &&
 	       (addr->bytes[1] & 0xc0) == 0x80;
+}
+
+static bool addr_is_link_local4(const struct addr *addr)
+{
+	return addr->family == ADDR_IPV4 && addr->bytes[0] == 169 && addr->bytes[1] == 254;
 }
 
 /* ------------------------------------------------------------------ the table of addresses */
@@ -107,7 +100,7 @@ static void table_clearp(struct local_table *table)
 /* ------------------------------------------------------------------ reading messages */
 
 /* IFA_LOCAL is the own address; IFA_ADDRESS is the peer's on point-to-point links. */
-static bool parse_local_address(const struct nlmsghdr *message, struct local_address *ret)
+bool local_address_parse(const struct nlmsghdr *message, struct local_address *ret)
 {
 	const struct ifaddrmsg *header = mnl_nlmsg_get_payload(message);
 	const struct nlattr *local = NULL;
@@ -142,6 +135,9 @@ static bool parse_local_address(const struct nlmsghdr *message, struct local_add
 	memcpy(ret->addr.bytes, mnl_attr_get_payload(local), len_bytes);
 	ret->is_usable = !addr_is_link_local6(&ret->addr) && !(flags & IFA_F_DADFAILED) &&
 			 (!(flags & IFA_F_TENTATIVE) || (flags & IFA_F_OPTIMISTIC));
+	ret->is_global = ret->is_usable && header->ifa_scope == RT_SCOPE_UNIVERSE &&
+			 !addr_is_link_local4(&ret->addr) && !addr_is_loopback(&ret->addr) &&
+			 !(flags & (IFA_F_DEPRECATED | IFA_F_SECONDARY));
 	return true;
 }
 
@@ -206,7 +202,7 @@ static int on_address_dump(const struct nlmsghdr *message, void *arg)
 	struct local_table *table = arg;
 	struct local_address item;
 
-	if (message->nlmsg_type != RTM_NEWADDR || !parse_local_address(message, &item))
+	if (message->nlmsg_type != RTM_NEWADDR || !local_address_parse(message, &item))
 		return MNL_CB_OK;
 	if (table_append(table, &item) < 0) {
 		errno = ENOMEM;
@@ -230,11 +226,11 @@ static int on_notification(const struct nlmsghdr *message, void *arg)
 
 	switch (message->nlmsg_type) {
 	case RTM_NEWADDR:
-		if (parse_local_address(message, &item))
+		if (local_address_parse(message, &item))
 			r = table_put(&local->table, &item);
 		break;
 	case RTM_DELADDR:
-		if (parse_local_address(message, &item))
+		if (local_address_parse(message, &item))
 			table_remove(&local->table, &item);
 		break;
 	case RTM_NEWROUTE:
@@ -260,41 +256,16 @@ static int on_notification(const struct nlmsghdr *message, void *arg)
 
 /* ------------------------------------------------------------------ dumps */
 
-/* A request for all addresses or all routes; both headers begin with the family. */
-static int dump_once(uint16_t type, mnl_cb_t on_message, void *arg)
-{
-	_cleanup_(socket_closep) struct mnl_socket *socket =
-		mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	char buffer[32768];
-	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-	ssize_t n;
-	int r = 1;
-
-	if (!socket || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0)
-		return -errno;
-	request->nlmsg_type = type;
-	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	mnl_nlmsg_put_extra_header(request, type == RTM_GETADDR ? sizeof(struct ifaddrmsg)
-								: sizeof(struct rtmsg));
-	if (mnl_socket_sendto(socket, request, request->nlmsg_len) < 0)
-		return -errno;
-	while (r > 0) {
-		n = mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
-		if (n < 0)
-			return -errno;
-		r = mnl_cb_run(buffer, (size_t)n, 0, mnl_socket_get_portid(socket), on_message,
-			       arg);
-	}
-	return r < 0 ? -errno : 0;
-}
-
 static int dump_addresses(struct local_table *ret)
 {
-	for (int i = 0; i < DUMP_TRIES; i++) {
+	for (int i = 0; i < RTNL_DUMP_TRIES; i++) {
 		_cleanup_(table_clearp) struct local_table table = {};
-		int r = dump_once(RTM_GETADDR, on_address_dump, &table);
+		const struct ifaddrmsg header = {.ifa_family = AF_UNSPEC};
+		const struct rtnl_dump dump = {RTM_GETADDR, &header, sizeof(header),
+					       on_address_dump, &table};
+		int r = rtnl_dump(&dump);
 
-		if (r == -EINTR) /* changed while it was read: libmnl's word for NLM_F_DUMP_INTR */
+		if (r == -EINTR) /* changed while it was read */
 			continue;
 		if (r < 0)
 			return r;
@@ -307,11 +278,14 @@ static int dump_addresses(struct local_table *ret)
 
 static int dump_default_routes(struct local_addresses *local)
 {
-	for (int i = 0; i < DUMP_TRIES; i++) {
+	const struct rtmsg header = {.rtm_family = AF_UNSPEC};
+	const struct rtnl_dump dump = {RTM_GETROUTE, &header, sizeof(header), on_route_dump, local};
+
+	for (int i = 0; i < RTNL_DUMP_TRIES; i++) {
 		int r;
 
 		local->default4 = local->default6 = (struct default_device){};
-		r = dump_once(RTM_GETROUTE, on_route_dump, local);
+		r = rtnl_dump(&dump);
 		if (r != -EINTR)
 			return r;
 	}
@@ -340,23 +314,13 @@ static int read_all(struct local_addresses *local)
 
 /* ------------------------------------------------------------------ interface */
 
-/* Before the first dump, so that nothing is lost between the two. */
 static int open_follow(struct local_addresses *local)
 {
 	unsigned int groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
-	int size = RECEIVE_BUFFER_BYTES;
 
 	if (local->with_routes)
 		groups |= RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_LINK;
-	local->follow = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (!local->follow)
-		return -errno;
-	/* needs CAP_NET_ADMIN; without it the overflow is only met earlier */
-	(void)setsockopt(mnl_socket_get_fd(local->follow), SOL_SOCKET, SO_RCVBUFFORCE, &size,
-			 sizeof(size));
-	if (mnl_socket_bind(local->follow, groups, MNL_SOCKET_AUTOPID) < 0)
-		return -errno;
-	return 0;
+	return rtnl_follow(groups, &local->follow);
 }
 
 static void local_addresses_freep(struct local_addresses **local)
@@ -386,7 +350,7 @@ void local_addresses_free(struct local_addresses *local)
 {
 	if (!local)
 		return;
-	socket_closep(&local->follow);
+	rtnl_closep(&local->follow);
 	table_clearp(&local->table);
 	free(local);
 }
@@ -396,38 +360,13 @@ int local_addresses_fd(const struct local_addresses *local)
 	return mnl_socket_get_fd(local->follow);
 }
 
-/* Return: 0 when the socket is empty; negative errno. */
-static int drain(struct local_addresses *local)
-{
-	char buffer[32768];
-
-	for (;;) {
-		ssize_t n = mnl_socket_recvfrom(local->follow, buffer, sizeof(buffer));
-		int error = errno;
-
-		if (n < 0 && (error == EAGAIN || error == EWOULDBLOCK))
-			return 0;
-		if (n < 0 && error == EINTR)
-			continue;
-		if (n < 0 && error == ENOBUFS) {
-			local->is_stale = true;
-			continue;
-		}
-		if (n < 0)
-			return -error;
-		if (mnl_cb_run(buffer, (size_t)n, 0, 0, on_notification, local) < 0) {
-			error = errno;
-			local->is_stale = true;
-			return -error;
-		}
-	}
-}
-
 int local_addresses_process(struct local_addresses *local)
 {
-	int r = drain(local);
+	int r = rtnl_drain(local->follow, on_notification, local);
 
 	if (r < 0)
+		local->is_stale = true;
+	if (r < 0 && r != -ENOBUFS)
 		return r;
 	return local->is_stale ? read_all(local) : 0;
 }

@@ -11,16 +11,23 @@
 #include "util/addr.h"
 
 struct local_addresses;
+struct nlmsghdr;
 
 /**
  * struct local_address - an address on an interface.
  * @is_usable: not link-local IPv6, and duplicate address detection has let it pass.
+ * @is_global: and good for packets of this node to anywhere: of global scope, neither link-local,
+ *	deprecated, temporary nor a secondary one of its subnet.
  */
 struct local_address {
 	struct addr addr;
 	uint32_t ifindex;
 	bool is_usable;
+	bool is_global;
 };
+
+/** local_address_parse() - read an RTM_NEWADDR or RTM_DELADDR. Return: whether it is one for us. */
+bool local_address_parse(const struct nlmsghdr *message, struct local_address *ret);
 
 /**
  * local_addresses_new() - read what there is now and begin to follow it.

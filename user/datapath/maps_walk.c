@@ -23,7 +23,7 @@ struct walk {
 	uint8_t *values;
 	uint32_t n_entries;
 	uint64_t n_left;
-	int (*fn)(void *arg, const void *key, const void *value);
+	int (*fn)(void *arg, const void *keys, const void *values, uint32_t n);
 	void *arg;
 };
 
@@ -47,19 +47,10 @@ static int walk_resize(struct walk *walk, uint32_t n_entries)
 
 static int walk_tell(struct walk *walk, uint32_t n)
 {
-	uint32_t i;
-	int r;
-
 	if (walk->n_left < n)
 		return -EAGAIN;
 	walk->n_left -= n;
-	for (i = 0; i < n; i++) {
-		r = walk->fn(walk->arg, walk->keys + (size_t)i * walk->spec->key_size_bytes,
-			     walk->values + (size_t)i * walk->spec->value_size_bytes);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return n ? walk->fn(walk->arg, walk->keys, walk->values, n) : 0;
 }
 
 /* A batch ends at a whole bucket; -ENOSPC says that one bucket is larger than the buffer. */
@@ -108,8 +99,12 @@ static int walk_keys(struct walk *walk)
 	return r == -ENOENT ? 0 : r;
 }
 
-int maps_for_each(const struct maps *maps, enum map_id id,
-		  int (*fn)(void *arg, const void *key, const void *value), void *arg)
+/* The kernel's own number for a map type without batches; not in errno.h. */
+#define KERNEL_ENOTSUPP 524
+
+int maps_for_each_batch(const struct maps *maps, enum map_id id,
+			int (*fn)(void *arg, const void *keys, const void *values, uint32_t n),
+			void *arg)
 {
 	_cleanup_(walk_clear) struct walk walk = {
 		.fd = maps->fds[id],
@@ -125,5 +120,37 @@ int maps_for_each(const struct maps *maps, enum map_id id,
 		return r;
 	if (walk.spec->type == BPF_MAP_TYPE_LPM_TRIE)
 		return walk_keys(&walk);
-	return walk_batches(&walk);
+	r = walk_batches(&walk);
+	return r == -KERNEL_ENOTSUPP ? walk_keys(&walk) : r;
+}
+
+/** struct each - maps_for_each() under way. */
+struct each {
+	const struct map_spec *spec;
+	int (*fn)(void *arg, const void *key, const void *value);
+	void *arg;
+};
+
+static int tell_each(void *arg, const void *keys, const void *values, uint32_t n)
+{
+	const struct each *each = arg;
+	const uint8_t *key = keys, *value = values;
+	uint32_t i;
+	int r;
+
+	for (i = 0; i < n; i++) {
+		r = each->fn(each->arg, key + (size_t)i * each->spec->key_size_bytes,
+			     value + (size_t)i * each->spec->value_size_bytes);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int maps_for_each(const struct maps *maps, enum map_id id,
+		  int (*fn)(void *arg, const void *key, const void *value), void *arg)
+{
+	struct each each = {.spec = maps_spec(id), .fn = fn, .arg = arg};
+
+	return maps_for_each_batch(maps, id, tell_each, &each);
 }

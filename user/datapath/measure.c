@@ -24,6 +24,14 @@ int datapath_fill(const struct datapath *datapath,
 	return datapath_read_fill(&reader, fn, arg);
 }
 
+bool datapath_flow_numbers(const struct datapath *datapath, struct flow_numbers *ret_numbers)
+{
+	if (!datapath->collector)
+		return false;
+	flow_collector_numbers(datapath->collector, ret_numbers);
+	return true;
+}
+
 const struct svc_meta *datapath_meta(const struct datapath *datapath)
 {
 	return datapath->maps.meta;

@@ -2,49 +2,26 @@
 #include "datapath/object.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
+#include "datapath/bpf_log.h"
 #include "datapath/error.h"
 #include "datapath/require.h"
+#include "packet.skel.h"
 #include "sock.skel.h"
 #include "sock_compat.skel.h"
 #include "util/cleanup.h"
-#include "util/log.h"
-
-#define LOG_LINE_BYTES 240
+#include "xdp.skel.h"
 
 struct object {
 	struct bpf_object *bpf;
 };
-
-/*
- * The first warning of libbpf while it loads for this thread: it names the cause. libbpf's print
- * function has no argument for its user, so the place to write to is a variable of the thread,
- * set by object_load() alone and for as long as it runs.
- */
-static _Thread_local char *first_warning;
-
-static int keep_warning(enum libbpf_print_level level, const char *format, va_list args)
-	__attribute__((format(printf, 2, 0)));
-
-static int keep_warning(enum libbpf_print_level level, const char *format, va_list args)
-{
-	char line[4096];
-
-	if (level == LIBBPF_DEBUG)
-		return 0;
-	vsnprintf(line, sizeof(line), format, args);
-	line[strcspn(line, "\n")] = '\0';
-	log_debug("%s", line);
-	if (level == LIBBPF_WARN && first_warning && !*first_warning)
-		snprintf(first_warning, LOG_LINE_BYTES, "%.*s", LOG_LINE_BYTES - 1, line);
-	return 0;
-}
 
 const struct program_spec *object_programs(size_t *ret_n)
 {
@@ -64,18 +41,74 @@ const struct program_spec *object_programs(size_t *ret_n)
 	return programs;
 }
 
-static struct bpf_object *open_build(uint32_t features)
+static struct bpf_object *open_build(const struct object_request *request)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "svcbpf_sock");
 	const void *elf;
 	size_t len_bytes;
 
-	elf = features & SVC_FEATURE_CMPXCHG ? sock_bpf__elf_bytes(&len_bytes)
-					     : sock_compat_bpf__elf_bytes(&len_bytes);
+	if (request->packet && request->is_xdp) {
+		opts.object_name = "svcbpf_xdp";
+		elf = xdp_bpf__elf_bytes(&len_bytes);
+	} else if (request->packet) {
+		opts.object_name = "svcbpf_packet";
+		elf = packet_bpf__elf_bytes(&len_bytes);
+	} else if (request->features & SVC_FEATURE_CMPXCHG) {
+		elf = sock_bpf__elf_bytes(&len_bytes);
+	} else {
+		elf = sock_compat_bpf__elf_bytes(&len_bytes);
+	}
 	return bpf_object__open_mem(elf, len_bytes, &opts);
 }
 
-static int set_config(struct bpf_object *bpf, const struct maps *maps)
+/* Where the object's BTF has the variable @name in .rodata. Return: 0; -ENOENT. */
+static int find_constant(const struct bpf_object *bpf, const char *name, size_t size_bytes,
+			 uint32_t *ret_offset)
+{
+	const struct btf *btf = bpf_object__btf(bpf);
+	const int id = btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC);
+	const struct btf_type *section = id > 0 ? btf__type_by_id(btf, (uint32_t)id) : NULL;
+	const struct btf_var_secinfo *var = section ? btf_var_secinfos(section) : NULL;
+
+	for (uint32_t i = 0; section && i < btf_vlen(section); i++) {
+		const struct btf_type *type = btf__type_by_id(btf, var[i].type);
+
+		if (strcmp(btf__name_by_offset(btf, type->name_off), name) != 0 ||
+		    var[i].size != size_bytes)
+			continue;
+		*ret_offset = var[i].offset;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static int set_constant(struct bpf_object *bpf, const char *name, const void *value,
+			size_t size_bytes)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(bpf, ".rodata");
+	size_t section_bytes;
+	const char *section = map ? bpf_map__initial_value(map, &section_bytes) : NULL;
+	_free_ char *copy = NULL;
+	uint32_t offset;
+	int r;
+
+	if (!section)
+		return -ENOENT;
+	r = find_constant(bpf, name, size_bytes, &offset);
+	if (r < 0)
+		return r;
+	if (offset > section_bytes || size_bytes > section_bytes - offset)
+		return -EPROTO;
+	copy = malloc(section_bytes);
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, section, section_bytes);
+	memcpy(copy + offset, value, size_bytes);
+	return bpf_map__set_initial_value(map, copy, section_bytes);
+}
+
+static int set_config(struct bpf_object *bpf, const struct maps *maps,
+		      const struct svc_packet_config *packet)
 {
 	struct svc_config config = {
 		.host_netns_cookie = require_netns_cookie(),
@@ -83,11 +116,14 @@ static int set_config(struct bpf_object *bpf, const struct maps *maps)
 		.mask4 = maps->capacities[MAP_FRONTENDS4] - 1,
 		.mask6 = maps->capacities[MAP_FRONTENDS6] - 1,
 	};
-	struct bpf_map *map = bpf_object__find_map_by_name(bpf, ".rodata");
+	int r;
 
 	if (getrandom(&config.random_seed, sizeof(config.random_seed), 0) < 0)
 		return -errno;
-	return map ? bpf_map__set_initial_value(map, &config, sizeof(config)) : -ENOENT;
+	r = set_constant(bpf, "svc_config", &config, sizeof(config));
+	if (!r && packet)
+		r = set_constant(bpf, "svc_packet_config", packet, sizeof(*packet));
+	return r;
 }
 
 static bool is_as_specified(const struct bpf_map *map, const struct map_spec *spec)
@@ -143,28 +179,35 @@ static int take_maps(struct bpf_object *bpf, struct maps *maps)
 	return 0;
 }
 
-static int explain_load(int r, const char *warning, struct datapath_error *ret_error)
+static int explain_load(int r, const struct object_request *request, const char *warning,
+			struct datapath_error *ret_error)
 {
 	if (!require_has_btf())
 		return error_set(ret_error, -EOPNOTSUPP,
 				 "the kernel has no BTF (/sys/kernel/btf/vmlinux is missing): it "
 				 "must be built with CONFIG_DEBUG_INFO_BTF");
-	return error_set(ret_error, r, "cannot load the programs: %s (%s)", strerror(-r),
-			 *warning ? warning : "libbpf gave no reason");
+	if (!*warning)
+		warning = "libbpf gave no reason";
+	if (request->is_xdp)
+		return error_set(ret_error, r,
+				 "cannot load the XDP program: %s (%s); --xdp off does without it",
+				 strerror(-r), warning);
+	return error_set(ret_error, r, "cannot load the %sprograms: %s (%s)%s",
+			 request->packet ? "packet " : "", strerror(-r), warning,
+			 request->packet ? "; --devices none does without them" : "");
 }
 
-static int load(struct object *object, struct maps *maps, uint32_t features,
-		struct datapath_error *ret_error)
+static int load(struct object *object, struct maps *maps, const struct object_request *request,
+		const char *warning, struct datapath_error *ret_error)
 {
-	const char *warning = first_warning;
 	int r;
 
-	object->bpf = open_build(features);
+	object->bpf = open_build(request);
 	if (!object->bpf) {
 		r = -errno;
-		return explain_load(r, warning, ret_error);
+		return explain_load(r, request, warning, ret_error);
 	}
-	r = set_config(object->bpf, maps);
+	r = set_config(object->bpf, maps, request->packet);
 	if (r < 0)
 		return error_set(ret_error, r, "the programs' constants are not as expected: %s",
 				 strerror(-r));
@@ -173,28 +216,25 @@ static int load(struct object *object, struct maps *maps, uint32_t features,
 		return r;
 	r = bpf_object__load(object->bpf);
 	if (r < 0)
-		return explain_load(r, warning, ret_error);
+		return explain_load(r, request, warning, ret_error);
 	r = take_maps(object->bpf, maps);
 	if (r < 0)
 		return error_set(ret_error, r, "cannot keep the programs' maps: %s", strerror(-r));
 	return 0;
 }
 
-int object_load(struct maps *maps, uint32_t features, struct object **ret,
+int object_load(struct maps *maps, const struct object_request *request, struct object **ret,
 		struct datapath_error *ret_error)
 {
 	struct object *object = calloc(1, sizeof(*object));
-	char warning[LOG_LINE_BYTES] = "";
-	libbpf_print_fn_t old_print;
+	struct bpf_log log;
 	int r;
 
 	if (!object)
 		return error_set(ret_error, -ENOMEM, "out of memory");
-	first_warning = warning;
-	old_print = libbpf_set_print(keep_warning);
-	r = load(object, maps, features, ret_error);
-	libbpf_set_print(old_print);
-	first_warning = NULL;
+	bpf_log_begin(&log);
+	r = load(object, maps, request, log.warning, ret_error);
+	bpf_log_end(&log);
 	if (r < 0) {
 		object_free(object);
 		return r;
@@ -216,4 +256,17 @@ int object_program_fd(const struct object *object, const char *name)
 	const struct bpf_program *program = bpf_object__find_program_by_name(object->bpf, name);
 
 	return program ? bpf_program__fd(program) : -ENOENT;
+}
+
+int object_program_id(const struct object *object, const char *name, uint32_t *ret_id)
+{
+	struct bpf_prog_info info = {};
+	uint32_t len_bytes = sizeof(info);
+	int fd = object_program_fd(object, name);
+	int r = fd < 0 ? fd : bpf_obj_get_info_by_fd(fd, &info, &len_bytes);
+
+	if (r < 0)
+		return r;
+	*ret_id = info.id;
+	return 0;
 }

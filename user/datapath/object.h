@@ -14,19 +14,30 @@ struct program_spec {
 };
 
 /**
- * object_programs() - all programs, in the order in which they should begin to work: what
+ * object_programs() - all socket programs, in the order in which they should begin to work: what
  * translates replies before what makes them necessary.
  * Return: array of *@ret_n, static.
  */
 const struct program_spec *object_programs(size_t *ret_n);
 
 /**
- * object_load() - load the programs with these maps; maps that libbpf makes are added to @maps.
- * @features: SVC_FEATURE_* of the kernel; choose between the builds.
+ * struct object_request - what to load.
+ * @features: SVC_FEATURE_* of the kernel; choose between the builds of the socket programs.
+ * @packet: the packet programs, with these constants; NULL: the socket programs. Borrowed.
+ * @is_xdp: with @packet: the XDP program instead.
+ */
+struct object_request {
+	uint32_t features;
+	const struct svc_packet_config *packet;
+	bool is_xdp;
+};
+
+/**
+ * object_load() - load programs with these maps; maps that libbpf makes are added to @maps.
  * Return: 0; -EPROTO: programs and maps do not fit together; -EOPNOTSUPP: no BTF; other errors of
  * bpf(2). Free with object_free().
  */
-int object_load(struct maps *maps, uint32_t features, struct object **ret,
+int object_load(struct maps *maps, const struct object_request *request, struct object **ret,
 		struct datapath_error *ret_error);
 
 /** object_free() - unload what is not attached; NULL is fine. */
@@ -34,5 +45,8 @@ void object_free(struct object *object);
 
 /** object_program_fd() - of the program called @name; borrowed. Return: it; -ENOENT. */
 int object_program_fd(const struct object *object, const char *name);
+
+/** object_program_id() - the kernel's id of the program called @name. Return: 0; negative errno. */
+int object_program_id(const struct object *object, const char *name, uint32_t *ret_id);
 
 #endif

@@ -12,7 +12,7 @@
 #define SLOT_WORDS (sizeof(struct svc_service) / sizeof(uint64_t))
 
 static void describe_slot(const struct shadow_frontend *frontend, const struct service_port *port,
-			  const uint64_t lists[N_LISTS], struct svc_service *ret)
+			  const uint64_t lists[N_LISTS], bool has_table, struct svc_service *ret)
 {
 	bool is_local = service_port_is_local(port, frontend->type);
 
@@ -25,10 +25,13 @@ static void describe_slot(const struct shadow_frontend *frontend, const struct s
 		.family = port->key.family,
 		.protocol = port->key.protocol,
 	};
-	if (port->n_source_ranges)
+	/* For LoadBalancer IPs only: NodePorts and external IPs take all clients (R31). */
+	if (port->n_source_ranges && frontend->type == SVC_TYPE_LOAD_BALANCER)
 		ret->flags |= SVC_F_SOURCE_RANGES;
 	if (!strcmp(port->key.namespace, SELFTEST_NAMESPACE))
 		ret->flags |= SVC_F_SELFTEST;
+	if (has_table && frontend->type != SVC_TYPE_CLUSTER_IP)
+		ret->flags |= SVC_F_MAGLEV;
 }
 
 /* The list word for sockets of this host. */
@@ -91,11 +94,11 @@ static void write_route(struct shadow *shadow, struct shadow_frontend *frontend,
 }
 
 void publish_slot(struct shadow *shadow, struct shadow_frontend *frontend,
-		  const struct service_port *port, const uint64_t lists[N_LISTS])
+		  const struct service_port *port, const uint64_t lists[N_LISTS], bool has_table)
 {
 	struct svc_service new;
 
-	describe_slot(frontend, port, lists, &new);
+	describe_slot(frontend, port, lists, has_table, &new);
 	write_slot(shadow, frontend->slot, &new);
 	write_route(shadow, frontend, describe_list(&new, lists));
 }

@@ -12,11 +12,12 @@
  * publish_slot() - make the frontend's slot, and its route when it is inserted, lead to these lists
  * of @port, its owner.
  * @port: what is wanted.  @lists: words of blocks_write().
+ * @has_table: a Maglev table for the list of its external frontends is there.
  *
  * Writes only words that differ; blocks that nothing leads to any more become garbage.
  */
 void publish_slot(struct shadow *shadow, struct shadow_frontend *frontend,
-		  const struct service_port *port, const uint64_t lists[N_LISTS]);
+		  const struct service_port *port, const uint64_t lists[N_LISTS], bool has_table);
 
 /**
  * publish_insert() - set the filter bits of a frontend, whose slot is complete, and insert it.

@@ -70,6 +70,16 @@ static void find_backend(const struct maps *maps, uint8_t family, uint64_t list,
 	}
 }
 
+static void read_client(const struct svc_affinity_key *key, struct datapath_affinity *entry)
+{
+	if (key->client_kind == SVC_CLIENT_NETNS) {
+		entry->netns_cookie = (uint64_t)key->client[1] << 32 | key->client[0];
+		return;
+	}
+	entry->client.family = (uint8_t)key->client_kind; /* the same numbers */
+	memcpy(entry->client.bytes, key->client, key->client_kind == SVC_CLIENT_IPV4 ? 4 : 16);
+}
+
 static int tell_entry(void *arg, const void *key, const void *value)
 {
 	const struct affinity_walk *walk = arg;
@@ -89,9 +99,7 @@ static int tell_entry(void *arg, const void *key, const void *value)
 	    bpf_map_lookup_elem(walk->maps->fds[MAP_SERVICE_INFO], &affinity_key.service_id, &info))
 		return 0; /* of a service port that is gone, or has no affinity any more */
 	convert_info_key(&info, &entry.key);
-	if (affinity_key.client_kind == SVC_CLIENT_NETNS)
-		entry.netns_cookie =
-			(uint64_t)affinity_key.client[1] << 32 | affinity_key.client[0];
+	read_client(&affinity_key, &entry);
 	find_backend(walk->maps, service.family, route->list, memory.backend_id, &entry.backend);
 	if (walk->now_ns > memory.last_ns)
 		entry.age_ms = (walk->now_ns - memory.last_ns) / 1000000;

@@ -7,6 +7,7 @@
 
 #include "datapath/convert.h"
 #include "datapath/frontend_table.h"
+#include "datapath/read_maglev.h"
 #include "datapath/reader.h"
 #include "datapath/selftest.h"
 #include "datapath/shadow.h"
@@ -22,22 +23,26 @@
  * struct entry - a service port that is being put together.
  * @port: owned until it is given to the state.
  * @has_list: which lists are read.  @has_ranges: source ranges are in force.
+ * @table_list: the list that its Maglev table must fit; 0: no slot says that there is one.
  */
 struct entry {
 	struct service_port *port;
 	bool has_list[N_LISTS];
 	bool has_ranges;
+	uint64_t table_list;
 };
 
 /**
  * struct picture - one try.
  * @entries: by service id, of @n_entries.
+ * @is_thorough: Maglev tables are compared with the lists.
  */
 struct picture {
 	const struct maps *maps;
 	struct state *state;
 	struct entry *entries;
 	uint32_t n_entries;
+	bool is_thorough;
 };
 
 static void picture_clear(struct picture *picture)
@@ -128,6 +133,8 @@ static int add_slot(const struct maps *maps, struct entry *entry, const struct s
 	port->affinity_s = service->affinity_s;
 	if (service->flags & SVC_F_SOURCE_RANGES)
 		entry->has_ranges = true;
+	if (service->flags & SVC_F_MAGLEV)
+		entry->table_list = service->policy_list;
 	if (service->type == SVC_TYPE_CLUSTER_IP)
 		port->is_internal_local = is_local;
 	else
@@ -218,6 +225,26 @@ static int compare_ranges(const void *a, const void *b)
 	return order ? order : x->prefix_len - y->prefix_len;
 }
 
+/* A flag without a table that fits is as good as none: programs choose at random then. */
+static int read_table(const struct picture *picture, uint32_t id)
+{
+	const struct entry *entry = &picture->entries[id];
+	const struct svc_service_info info = {
+		.family = entry->port->key.family,
+		.protocol = entry->port->key.protocol,
+	};
+	int r;
+
+	if (!entry->table_list)
+		return 0;
+	r = read_maglev_is_there(picture->maps, id, &info,
+				 picture->is_thorough ? entry->table_list : 0);
+	if (r < 0)
+		return r;
+	entry->port->is_maglev = r;
+	return 0;
+}
+
 /* Gives the finished service ports to the state. */
 static int finish(struct picture *picture)
 {
@@ -226,9 +253,12 @@ static int finish(struct picture *picture)
 	int r;
 
 	for (i = 0; i < picture->n_entries; i++) {
-		port = TAKE_PTR(picture->entries[i].port);
-		if (!port)
+		if (!picture->entries[i].port)
 			continue;
+		r = read_table(picture, i);
+		if (r < 0)
+			return r;
+		port = TAKE_PTR(picture->entries[i].port);
 		if (port->n_frontends)
 			qsort(port->frontends, port->n_frontends, sizeof(*port->frontends),
 			      compare_frontends);
@@ -263,9 +293,13 @@ static int read_maps(struct picture *picture)
 }
 
 /* One try. Return: 0; -EAGAIN when what was read cannot be one state; other negative errno. */
-static int take_picture(const struct maps *maps, struct state **ret)
+static int take_picture(const struct datapath_reader *reader, struct state **ret)
 {
-	_cleanup_(picture_clear) struct picture picture = {.maps = maps};
+	const struct maps *maps = &reader->maps;
+	_cleanup_(picture_clear) struct picture picture = {
+		.maps = maps,
+		.is_thorough = reader->is_thorough,
+	};
 	int r;
 
 	r = state_new(maps->meta->node, maps->meta->zone, &picture.state);
@@ -310,7 +344,7 @@ int datapath_read_state(const struct datapath_reader *reader, struct state **ret
 
 	for (i = 0; i < MAX_TRIES; i++) {
 		open = wait_until_closed(reader);
-		r = take_picture(&reader->maps, &state);
+		r = take_picture(reader, &state);
 		if (r < 0 && r != -EAGAIN)
 			return r;
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);

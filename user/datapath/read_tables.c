@@ -12,6 +12,10 @@
 #include "datapath/reader.h"
 #include "svcbpf/counters.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
+
+/* The collector walks every 30 s, and may take a while. */
+#define FLOW_REPORT_MAX_AGE_NS (120 * 1000000000ull)
 
 /** struct addr_walk - datapath_read_node_addresses() under way. */
 struct addr_walk {
@@ -177,6 +181,16 @@ static uint64_t max_entries(const struct maps *maps, enum map_id id)
 	return id == MAP_FRONTENDS6 ? n * SVC_BUCKET6_ENTRIES : n;
 }
 
+/* Walking a large table takes long: what the agent's collector has counted will do. */
+static bool has_flow_report(const struct maps *maps, enum map_id id)
+{
+	const uint64_t time_ns = __atomic_load_n(&maps->meta->flows.time_ns, __ATOMIC_ACQUIRE);
+	const uint64_t now_ns = clock_now_ns(CLOCK_REALTIME);
+
+	return (id == MAP_FLOWS4 || id == MAP_FLOWS6) && time_ns && now_ns >= time_ns &&
+	       now_ns - time_ns < FLOW_REPORT_MAX_AGE_NS;
+}
+
 static int count_used(const struct maps *maps, enum map_id id, uint64_t *ret_n)
 {
 	uint64_t n = 0;
@@ -188,6 +202,8 @@ static int count_used(const struct maps *maps, enum map_id id, uint64_t *ret_n)
 		r = count_frontends(maps, id, &n);
 	else if (id == MAP_REV_SLOTS)
 		n = count_owners(maps);
+	else if (has_flow_report(maps, id))
+		n = maps->meta->flows.n_entries[id == MAP_FLOWS6];
 	else if (id == MAP_BACKENDS4 || id == MAP_BACKENDS6)
 		r = count_backends(maps, id == MAP_BACKENDS4 ? SVC_FAMILY_IPV4 : SVC_FAMILY_IPV6,
 				   &n);
@@ -206,12 +222,15 @@ int datapath_read_fill(const struct datapath_reader *reader,
 		MAP_FRONTENDS4, MAP_FRONTENDS6,	  MAP_SERVICES,	     MAP_BACKENDS4,
 		MAP_BACKENDS6,	MAP_SERVICE_INFO, MAP_SOURCE_RANGES, MAP_HEALTH_CHECKS,
 		MAP_NODE_ADDRS, MAP_AFFINITY,	  MAP_REV_SLOTS,     MAP_REV_MORE,
+		MAP_FLOWS4,	MAP_FLOWS6,	  MAP_DEVICES,
 	};
 	struct datapath_map_fill fill;
 	size_t i;
 	int r;
 
 	for (i = 0; i < ARRAY_SIZE(ids); i++) {
+		if (reader->maps.fds[ids[i]] < 0)
+			continue; /* of the packet path, which is not in use */
 		fill.name = maps_spec(ids[i])->name;
 		fill.n_max = max_entries(&reader->maps, ids[i]);
 		r = count_used(&reader->maps, ids[i], &fill.n_used);

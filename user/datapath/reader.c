@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "datapath/attach.h"
+#include "datapath/attach_tc.h"
+#include "datapath/attach_xdp.h"
 #include "datapath/convert.h"
 #include "datapath/error.h"
 #include "datapath/pin.h"
@@ -66,6 +68,11 @@ void datapath_reader_close(struct datapath_reader *reader)
 	free(reader);
 }
 
+void datapath_reader_check_tables(struct datapath_reader *reader)
+{
+	reader->is_thorough = true;
+}
+
 const struct svc_meta *datapath_reader_meta(const struct datapath_reader *reader)
 {
 	return reader->maps.meta;
@@ -124,6 +131,8 @@ static int tell_link(void *arg, const char *path, const char *name)
 	struct datapath_link link = {.name = name};
 	int r;
 
+	if (attach_tc_is_record(name, NULL) || attach_xdp_is_record(name, NULL))
+		return 0;
 	r = attach_read_link(path, &link.program_id, &link.cgroup_id, NULL);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;

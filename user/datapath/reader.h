@@ -5,10 +5,13 @@
 
 #include "datapath/maps.h"
 
-/** struct datapath_reader - the pinned maps, read-only. */
+/** struct datapath_reader - the pinned maps, read-only. @is_thorough:
+ * datapath_reader_check_tables().
+ */
 struct datapath_reader {
 	char *pin_dir;
 	struct maps maps;
+	bool is_thorough;
 };
 
 /**

@@ -13,6 +13,7 @@
 
 #include "datapath/error.h"
 #include "datapath/stale_udp.h"
+#include "datapath/tcx.h"
 #include "svcbpf/abi.h"
 #include "util/capability.h"
 #include "util/cleanup.h"
@@ -145,5 +146,7 @@ uint32_t require_probe_features(void)
 		features |= SVC_FEATURE_SOCK_DESTROY;
 	if (capability_has(CAP_SYS_ADMIN))
 		features |= SVC_FEATURE_NETNS_ENTER;
+	if (tcx_is_supported())
+		features |= SVC_FEATURE_TCX;
 	return features;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "datapath/blocks.h"
+#include "datapath/generations.h"
 #include "datapath/ranges.h"
 #include "util/cleanup.h"
 #include "utlist.h"
@@ -109,6 +110,7 @@ void shadow_clear(struct shadow *shadow)
 	frontend_table_free(shadow->tables[1]);
 	free(shadow->n_addr_refs);
 	free(shadow->n_port_refs);
+	free(shadow->dropped_tables);
 	free(shadow->garbage);
 	memset(shadow, 0, sizeof(*shadow));
 }
@@ -223,6 +225,7 @@ int shadow_adopt_port(struct shadow *shadow, const struct svc_service_info *info
 	if (r < 0)
 		return r;
 	port->has_info = true;
+	port->is_adopted = true;
 	return 0;
 }
 
@@ -326,8 +329,11 @@ void shadow_add_garbage(struct shadow *shadow, const struct shadow_garbage *garb
 {
 	struct shadow_garbage *entry;
 
-	if (shadow->n_garbage == shadow->garbage_capacity && grow_garbage(shadow) < 0)
+	if (shadow->n_garbage == shadow->garbage_capacity && grow_garbage(shadow) < 0) {
+		if (garbage->generation)
+			generations_collect(shadow->maps, garbage->generation - 1);
 		return;
+	}
 	entry = &shadow->garbage[(shadow->garbage_head + shadow->n_garbage++) %
 				 shadow->garbage_capacity];
 	*entry = *garbage;
@@ -355,6 +361,8 @@ static void collect_one(struct shadow *shadow, const struct shadow_garbage *garb
 		blocks_free(shadow, garbage->block);
 	if (garbage->slot)
 		free_slot(shadow, garbage->slot);
+	if (garbage->generation)
+		generations_collect(shadow->maps, garbage->generation - 1);
 	if (garbage->rangeless && !garbage->rangeless->has_ranges)
 		ranges_delete_all(shadow, garbage->rangeless);
 	if (garbage->dead && garbage->dead->is_dead && garbage->dead->dead_seq == garbage->seq) {

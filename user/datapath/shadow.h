@@ -7,7 +7,8 @@
  * A frontend keeps its slot as long as its key exists, and each has a slot of its own. When an
  * address moves from one Service to another its slot is written anew in place, and no reader ever
  * misses the address. While it moves, a reader can see the new list with the old service id for
- * some nanoseconds; the worst outcome is one affinity entry under the Service that had the address.
+ * some nanoseconds; the worst outcome is one affinity entry under the Service that had the address,
+ * or a packet judged by the source ranges or the Maglev table of the other of the two.
  */
 #ifndef SVCBPF_DATAPATH_SHADOW_H
 #define SVCBPF_DATAPATH_SHADOW_H
@@ -60,9 +61,12 @@ struct shadow_frontend {
  *	it is put meanwhile.
  * @has_info: service_info has it.
  * @lists: list words as they were published last.
+ * @has_table: maglev has a table for @id.  @table_list: the list it was made for; 0: not known.
  * @frontends: doubly linked.
  * @ranges: what source_ranges has for @id, owned.  @has_ranges: they are in force.
- * @serving: serving endpoints of a UDP port as they were put last, owned.
+ * @serving: serving endpoints of a UDP port as they were put last, owned; those of before while
+ *	there are none (serving.h).
+ * @is_adopted: it was there before this agent, and which endpoints served then is not known.
  * @key: packed struct svc_service_info; shadow_port_info() unpacks it.
  */
 struct shadow_port {
@@ -73,7 +77,10 @@ struct shadow_port {
 	bool is_dead;
 	bool has_info;
 	bool has_ranges;
+	bool has_table;
+	bool is_adopted;
 	uint64_t dead_seq;
+	uint64_t table_list;
 	uint64_t lists[N_LISTS];
 	struct shadow_frontend *frontends;
 	struct cidr *ranges;
@@ -119,12 +126,14 @@ struct shadow_node_addr {
 
 /**
  * struct shadow_garbage - what comes free after grace period @seq; one of the others is set.
+ * @generation: 1 + index of what is due for a step (generations.h).
  * @rangeless: its ranges are no longer in force.
  */
 struct shadow_garbage {
 	uint64_t seq;
 	struct shadow_block *block;
 	uint32_t slot;
+	uint32_t generation;
 	struct shadow_port *dead;
 	struct shadow_port *rangeless;
 };
@@ -140,6 +149,8 @@ struct shadow_garbage {
  * @tables: the kernel's frontend tables.
  * @service_ids: which are used.  @next_service_id: where the search for a free one goes on.
  * @orphans: frontends to delete, doubly linked.
+ * @maglev_size: entries of a Maglev table; 0: no packet path.
+ * @dropped_tables: ids of Maglev tables to delete, @n_dropped_tables, owned.
  */
 struct shadow {
 	struct maps *maps;
@@ -157,6 +168,9 @@ struct shadow {
 	struct frontend_table *tables[N_FAMILIES];
 	uint8_t *n_addr_refs;
 	uint8_t *n_port_refs;
+	uint32_t maglev_size;
+	uint32_t *dropped_tables;
+	size_t n_dropped_tables;
 	uint64_t seq;
 	struct shadow_garbage *garbage;
 	size_t garbage_head;
@@ -227,7 +241,7 @@ struct svc_service *shadow_service(const struct shadow *shadow, uint32_t slot);
 
 /**
  * shadow_add_garbage() - @garbage comes free after grace period shadow->seq. Without memory to
- * remember it, it stays in use until the agent's next start.
+ * remember it, it stays in use until the agent's next start; a generation is stepped at once.
  */
 void shadow_add_garbage(struct shadow *shadow, const struct shadow_garbage *garbage);
 

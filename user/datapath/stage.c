@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "util/cleanup.h"
+
 void stage_say_nothing(struct staged *staged)
 {
 	free(staged->problem);
@@ -27,6 +29,7 @@ void stage_drop(struct stage *stage, struct staged *staged)
 {
 	HASH_DEL(stage->table, staged);
 	service_port_free(staged->owned);
+	cleanup_close(&staged->table_fd);
 	free(staged->problem);
 	free(staged);
 }
@@ -58,6 +61,7 @@ int stage_put(struct stage *stage, const struct svc_service_info *info,
 		staged->port = port;
 		stage_say_nothing(staged);
 		staged->is_failed = false;
+		staged->lacks_table = false;
 		return 0;
 	}
 	staged = calloc(1, sizeof(*staged));
@@ -65,6 +69,7 @@ int stage_put(struct stage *stage, const struct svc_service_info *info,
 		return -ENOMEM;
 	staged->info = *info;
 	staged->port = port;
+	staged->table_fd = -1;
 	HASH_ADD(hh, stage->table, info, sizeof(staged->info), staged);
 	if (!TABLE_HAS(staged)) {
 		free(staged);

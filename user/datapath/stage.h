@@ -15,6 +15,8 @@
  * @owned: a copy, when it was kept from an earlier commit.
  * @problem: why it could not be written, owned; NULL when nothing is known.
  * @is_failed: it could not be written by the commit under way, or by the last one.
+ * @lacks_table: its Maglev table could not be made: random until the next commit tries again.
+ * @table_fd: a table that is made and not in the kernel yet, owned; -1: none.
  * @target: set by plan.c, with @lists, whose words hold one reference each: ready to publish.
  */
 struct staged {
@@ -23,6 +25,8 @@ struct staged {
 	struct service_port *owned;
 	char *problem;
 	bool is_failed;
+	bool lacks_table;
+	int table_fd;
 	struct shadow_port *target;
 	uint64_t lists[N_LISTS];
 	UT_hash_handle hh;

@@ -1,25 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "datapath/sweeper.h"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/capability.h>
 #include <pthread.h>
 #include <signal.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
+#include "datapath/counter.h"
+#include "datapath/serving_lists.h"
 #include "svcbpf/counters.h"
 #include "util/capability.h"
 #include "util/cleanup.h"
-#include "util/table.h"
-
-/** struct waiting - a service port that waits for the next sweep; its list is owned. */
-struct waiting {
-	struct stale_udp_service service;
-	UT_hash_handle hh;
-};
 
 /**
  * struct sweeper - @mutex guards what is below it; @changed tells the thread to look.
@@ -37,41 +30,20 @@ struct sweeper {
 	pthread_cond_t changed;
 	bool is_running;
 	bool is_ending;
-	struct waiting *waiting;
+	struct serving_lists waiting;
 	bool is_started;
 	uint64_t seq;
 	struct stale_udp_result result;
 	uint64_t n_sweeps;
 };
 
-static void waiting_clear(struct waiting **table)
-{
-	struct waiting *entry, *next;
-
-	HASH_ITER(hh, *table, entry, next) {
-		HASH_DEL(*table, entry);
-		free(entry->service.serving.backends);
-		free(entry);
-	}
-}
-
-/* Whether a socket may have found its slot taken: a sum over CPUs that only grows. */
+/* Whether a socket may have found its slot taken. */
 static bool has_overflow(const struct sweeper *sweeper)
 {
-	const uint32_t index = SVC_COUNTER_REV_OVERFLOW;
-	int n_cpus = libbpf_num_possible_cpus(), i;
-	_free_ uint64_t *values = NULL;
+	uint64_t n;
 
-	if (!sweeper->has_slots || n_cpus < 1)
-		return true;
-	values = calloc((size_t)n_cpus, sizeof(*values));
-	if (!values || bpf_map_lookup_elem(sweeper->maps->fds[MAP_COUNTERS], &index, values))
-		return true;
-	for (i = 0; i < n_cpus; i++) {
-		if (values[i])
-			return true;
-	}
-	return false;
+	return !sweeper->has_slots ||
+	       counter_read(sweeper->maps, SVC_COUNTER_REV_OVERFLOW, &n) < 0 || n;
 }
 
 /**
@@ -107,24 +79,21 @@ static int rev_view_open(const struct sweeper *sweeper, struct rev_view *view,
 	return 0;
 }
 
-static int sweep(struct sweeper *sweeper, const struct waiting *table, uint64_t seq,
+static int sweep(struct sweeper *sweeper, const struct serving_lists *lists, uint64_t seq,
 		 struct stale_udp_result *ret_result)
 {
 	struct stale_udp_maps maps = {
 		.rev_storage_fd = sweeper->maps->fds[MAP_REV_STORAGE],
 		.has_overflow = has_overflow(sweeper),
 	};
-	_free_ struct stale_udp_service *services =
-		calloc(HASH_COUNT(table) + 1, sizeof(*services));
 	_cleanup_(rev_view_close) struct rev_view view = {};
-	const struct waiting *entry;
-	size_t n = 0;
+	_free_ struct stale_udp_service *services = NULL;
+	size_t n;
 	int r;
 
-	if (!services)
-		return -ENOMEM;
-	for (entry = table; entry; entry = entry->hh.next)
-		services[n++] = entry->service;
+	r = serving_lists_array(lists, &services, &n);
+	if (r < 0)
+		return r;
 	grace_wait(sweeper->grace, seq);
 	r = sweeper->has_slots ? rev_view_open(sweeper, &view, &maps) : 0;
 	if (r < 0)
@@ -148,14 +117,15 @@ static void add_result(struct sweeper *sweeper, int r, const struct stale_udp_re
 /* Sweep what waits. Called with the mutex held, gives it up meanwhile. */
 static int sweep_waiting(struct sweeper *sweeper)
 {
-	_cleanup_(waiting_clear) struct waiting *table = TAKE_PTR(sweeper->waiting);
+	_cleanup_(serving_lists_clear) struct serving_lists lists = sweeper->waiting;
 	struct stale_udp_result result = {};
 	const uint64_t seq = sweeper->seq;
 	int r;
 
+	sweeper->waiting = (struct serving_lists){};
 	sweeper->is_started = false;
 	pthread_mutex_unlock(&sweeper->mutex);
-	r = sweep(sweeper, table, seq, &result);
+	r = sweep(sweeper, &lists, seq, &result);
 	pthread_mutex_lock(&sweeper->mutex);
 	add_result(sweeper, r, &result);
 	return r;
@@ -236,7 +206,7 @@ void sweeper_free(struct sweeper *sweeper)
 	pthread_mutex_lock(&sweeper->mutex);
 	sweeper->is_started = false;
 	sweeper->is_ending = true;
-	waiting_clear(&sweeper->waiting);
+	serving_lists_clear(&sweeper->waiting);
 	pthread_cond_signal(&sweeper->changed);
 	pthread_mutex_unlock(&sweeper->mutex);
 	if (sweeper->has_thread)
@@ -246,59 +216,15 @@ void sweeper_free(struct sweeper *sweeper)
 	free(sweeper);
 }
 
-static int copy_list(const struct backend_list *list, struct backend_list *ret)
-{
-	struct backend *copy = calloc(list->n_backends + 1, sizeof(*copy));
-
-	if (!copy)
-		return -ENOMEM;
-	if (list->n_backends)
-		memcpy(copy, list->backends, list->n_backends * sizeof(*copy));
-	*ret = (struct backend_list){.backends = copy, .n_backends = list->n_backends};
-	return 0;
-}
-
-/* The entry of @service_id, a new one if need be. Called with the mutex held. */
-static struct waiting *get_entry(struct sweeper *sweeper, uint32_t service_id)
-{
-	struct waiting *entry;
-
-	HASH_FIND(hh, sweeper->waiting, &service_id, sizeof(service_id), entry);
-	if (entry)
-		return entry;
-	entry = calloc(1, sizeof(*entry));
-	if (!entry)
-		return NULL;
-	entry->service.service_id = service_id;
-	HASH_ADD_KEYPTR(hh, sweeper->waiting, &entry->service.service_id, sizeof(service_id),
-			entry);
-	if (!TABLE_HAS(entry)) {
-		free(entry);
-		return NULL;
-	}
-	return entry;
-}
-
 int sweeper_add(struct sweeper *sweeper, uint32_t service_id, const struct backend_list *serving)
 {
-	struct backend_list copy;
-	struct waiting *entry;
 	int r;
 
-	r = copy_list(serving, &copy);
-	if (r < 0)
-		return r;
 	pthread_mutex_lock(&sweeper->mutex);
 	sweeper->is_started = false;
-	entry = get_entry(sweeper, service_id);
-	if (entry) {
-		free(entry->service.serving.backends);
-		entry->service.serving = copy;
-	}
+	r = serving_lists_put(&sweeper->waiting, service_id, serving);
 	pthread_mutex_unlock(&sweeper->mutex);
-	if (!entry)
-		free(copy.backends);
-	return entry ? 0 : -ENOMEM;
+	return r;
 }
 
 int sweeper_start(struct sweeper *sweeper, uint64_t seq)
@@ -306,7 +232,7 @@ int sweeper_start(struct sweeper *sweeper, uint64_t seq)
 	int r = 0;
 
 	pthread_mutex_lock(&sweeper->mutex);
-	if (sweeper->waiting) {
+	if (sweeper->waiting.table) {
 		sweeper->seq = seq;
 		sweeper->is_started = true;
 		pthread_cond_signal(&sweeper->changed);

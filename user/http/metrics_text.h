@@ -31,7 +31,7 @@ struct metric_label {
 };
 
 /** METRICS_TEXT_MAX_LABELS - labels of a sample. */
-#define METRICS_TEXT_MAX_LABELS 2
+#define METRICS_TEXT_MAX_LABELS 3
 
 /** struct metric_labels - of one sample; zero: none. */
 struct metric_labels {

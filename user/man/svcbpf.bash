@@ -6,10 +6,13 @@ _svcbpf_options() {
 	local source="--manifests --kubeconfig --context --server --api-via-service --node-name"
 	case $1 in
 	run) echo "$common $source --cgroup --nodeport-addresses --max-services --max-backends" \
+		"--maglev-table-size --algorithm" \
 		"--pin-dir --config --state-dir --healthz-bind-address --metrics-bind-address" \
-		"--bind-address-hard-fail --once --ready-fd" ;;
-	dump) echo "$common --pin-dir --output --service --watch --interval" ;;
-	plan) echo "$common $source --output --service" ;;
+		"--bind-address-hard-fail --once --ready-fd" \
+		"--devices --uplinks --tc-attach --max-flows --snat-ports --flow-timeout --forwarding --xdp" ;;
+	dump) echo "$common --pin-dir --output --service --client --backend --protocol --state" \
+		"--limit --watch --interval" ;;
+	plan) echo "$common $source --algorithm --output --service" ;;
 	verify) echo "$common $source --pin-dir --output --service" ;;
 	status) echo "$common --pin-dir --output" ;;
 	cleanup) echo "$common --pin-dir" ;;
@@ -23,9 +26,25 @@ _svcbpf_values() {
 	case $1 in
 	-o | --output) echo "table wide json yaml" ;;
 	--log-format) echo "text json" ;;
+	--protocol) echo "tcp udp sctp" ;;
+	--state) echo "unreplied stream syn-sent syn-recv established fin-wait close-wait" \
+		"last-ack time-wait closed" ;;
 	--nodeport-addresses) echo "primary" ;;
+	--devices) echo "auto none" && _svcbpf_devices ;;
+	--uplinks) _svcbpf_devices ;;
+	--tc-attach) echo "auto clsact" ;;
+	--forwarding) echo "snat dsr" ;;
+	--xdp) echo "off native generic auto" ;;
+	--algorithm) echo "random maglev" ;;
 	*) return 1 ;;
 	esac
+}
+
+_svcbpf_devices() {
+	local folder
+	for folder in /sys/class/net/*; do
+		[ "${folder##*/}" = lo ] || echo "${folder##*/}"
+	done
 }
 
 # Whether a file or folder follows an option.
@@ -38,7 +57,7 @@ _svcbpf_is_path() {
 
 _svcbpf_arguments() {
 	case $1 in
-	dump) echo "frontends backends affinity nodes stats all" ;;
+	dump) echo "frontends backends affinity conntrack nodes stats all" ;;
 	help) _svcbpf_commands ;;
 	esac
 }

@@ -237,6 +237,30 @@ static int settle(struct model *model, struct service_entry *entry, struct compu
 	return 0;
 }
 
+/* After settle(): what has lost its frontends to others takes no Maglev either. */
+static int decide_algorithm(struct model *model, struct service_entry *entry,
+			    struct compute_result *result)
+{
+	const struct k8s_service *service = entry->service;
+	bool is_maglev = model->algorithm == MODEL_ALGORITHM_MAGLEV;
+
+	if (!service)
+		return 0;
+	if (service->algorithm == K8S_ALGORITHM_MAGLEV)
+		is_maglev = model->algorithm != MODEL_ALGORITHM_NONE;
+	else if (service->algorithm == K8S_ALGORITHM_RANDOM)
+		is_maglev = false;
+	for (size_t i = 0; i < result->n_ports; i++)
+		result->ports[i]->is_maglev =
+			is_maglev && service_port_takes_maglev(result->ports[i]);
+	if (service->algorithm != K8S_ALGORITHM_BAD || service->is_excluded)
+		return 0;
+	return problems_add(model, entry,
+			    "annotation svcbpf.io/algorithm is neither \"random\" nor \"maglev\": "
+			    "%s is used",
+			    is_maglev ? "maglev" : "random");
+}
+
 static int note_long_name(struct model *model, struct service_entry *entry, const char *what,
 			  const char *name)
 {
@@ -272,6 +296,8 @@ static int settle_and_tell(struct model *model, const struct model_events *event
 	r = note_long_names(model, entry);
 	if (r == 0)
 		r = settle(model, entry, result);
+	if (r == 0)
+		r = decide_algorithm(model, entry, result);
 	if (r == 0)
 		r = tell_ports(model, events, entry, result);
 	return r == 0 ? tell_health(events, entry, &health) : r;

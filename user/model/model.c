@@ -376,6 +376,19 @@ int model_set_node(struct model *model, struct k8s_node *node)
 	return 0;
 }
 
+void model_set_algorithm(struct model *model, enum model_algorithm algorithm)
+{
+	struct service_entry *entry, *next;
+
+	if (algorithm == model->algorithm)
+		return;
+	model->algorithm = algorithm;
+	HASH_ITER(hh, model->services, entry, next) {
+		if (entry->service)
+			model_mark_dirty(model, entry);
+	}
+}
+
 const struct k8s_node *model_node(const struct model *model)
 {
 	return model->node;

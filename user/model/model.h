@@ -46,6 +46,16 @@ int model_remove_slice(struct model *model, const char *namespace, const char *n
  */
 int model_set_node(struct model *model, struct k8s_node *node);
 
+/** enum model_algorithm - how backends are chosen for clients outside the cluster. */
+enum model_algorithm {
+	MODEL_ALGORITHM_RANDOM, /* the default: random where no annotation says otherwise */
+	MODEL_ALGORITHM_MAGLEV, /* Maglev where no annotation says otherwise */
+	MODEL_ALGORITHM_NONE,	/* this node has no packet path: nothing is Maglev's */
+};
+
+/** model_set_algorithm() - the node's choice; Services are computed again when it changes. */
+void model_set_algorithm(struct model *model, enum model_algorithm algorithm);
+
 /** model_node() - this node's object, borrowed until the next model_set_node(); NULL: unknown. */
 const struct k8s_node *model_node(const struct model *model);
 
@@ -105,7 +115,8 @@ int model_state(const struct model *model, struct state **ret);
 
 /**
  * model_for_each_problem() - what could not be served as asked: a frontend that an older Service
- * holds, more than SVC_LIST_MAX_BACKENDS backends, a name that is too long.
+ * holds, more than SVC_LIST_MAX_BACKENDS backends, a name that is too long, an annotation of
+ * ours with a bad value.
  * @fn: @service is "namespace/name", @text one line without it, both borrowed.
  */
 void model_for_each_problem(const struct model *model,

@@ -65,6 +65,7 @@ struct service_entry {
 /**
  * struct model - see model.h.
  * @node: this node's object; NULL: unknown.
+ * @algorithm: for Services whose annotation does not say.
  * @dirty: utlist of entries to compute.
  * @troubled: utlist of entries with problems.
  * @dead, @n_dead, @dead_capacity: service ports told as old, kept until the next model_commit().
@@ -75,6 +76,7 @@ struct model {
 	const char *node_name;
 	const char *zone;
 	struct k8s_node *node;
+	enum model_algorithm algorithm;
 	struct service_entry *services;
 	struct slice_entry *slices;
 	struct claims *claims;

@@ -23,6 +23,14 @@ enum k8s_service_type {
 	K8S_EXTERNAL_NAME,
 };
 
+/** enum k8s_algorithm - annotation svcbpf.io/algorithm of a Service. */
+enum k8s_algorithm {
+	K8S_ALGORITHM_DEFAULT, /* absent: what the node's option says */
+	K8S_ALGORITHM_RANDOM,
+	K8S_ALGORITHM_MAGLEV,
+	K8S_ALGORITHM_BAD, /* anything else: the default, and a problem */
+};
+
 /**
  * struct k8s_service_port - an entry of spec.ports.
  * @name: "" when absent.  @protocol: IPPROTO_*.  @port, @node_port: host order; 0: none.
@@ -65,6 +73,7 @@ struct k8s_service {
 	const char *name;
 	int64_t created_s;
 	enum k8s_service_type type;
+	enum k8s_algorithm algorithm;
 	bool is_excluded;
 	bool is_headless;
 	bool is_unallocated;

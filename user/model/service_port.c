@@ -150,6 +150,17 @@ bool service_port_is_drop(const struct service_port *port, const struct backend_
 	return list->n_backends == 0 && port->has_endpoints;
 }
 
+bool service_port_takes_maglev(const struct service_port *port)
+{
+	const struct backend_list *list = port->is_external_local ? &port->local : &port->cluster;
+
+	for (size_t i = 0; i < port->n_frontends; i++) {
+		if (port->frontends[i].type != SVC_TYPE_CLUSTER_IP)
+			return list->n_backends > 0;
+	}
+	return false;
+}
+
 bool backend_list_equal(const struct backend_list *a, const struct backend_list *b)
 {
 	if (a->n_backends != b->n_backends)
@@ -214,7 +225,7 @@ static bool type_equal(const struct service_port *a, const struct service_port *
 bool service_port_equal(const struct service_port *a, const struct service_port *b)
 {
 	if (service_port_key_compare(&a->key, &b->key) != 0 || a->affinity_s != b->affinity_s ||
-	    !frontends_equal(a, b))
+	    a->is_maglev != b->is_maglev || !frontends_equal(a, b))
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(all_types); i++) {
 		if (has_frontend(a, all_types[i]) && !type_equal(a, b, all_types[i]))

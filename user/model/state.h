@@ -64,6 +64,8 @@ struct backend_list {
  * @serving: for UDP only: every serving endpoint anywhere, policy and topology ignored (R39).
  * @is_internal_local, @is_external_local: the two policies, as rule R15 defines them.
  * @has_endpoints: hasAnyEndpoints (R22).
+ * @is_maglev: clients outside the cluster are given backends by a Maglev table (maglev.h), else at
+ *	random; set only where it has an effect: see service_port_takes_maglev().
  * @affinity_s: 0: none.
  * @source_ranges: of this family (R14), sorted; empty: all may come.
  * @health_check_node_port: 0: none.
@@ -79,6 +81,7 @@ struct service_port {
 	bool is_internal_local;
 	bool is_external_local;
 	bool has_endpoints;
+	bool is_maglev;
 	uint16_t health_check_node_port;
 	uint32_t affinity_s;
 	uint32_t n_local_ready;
@@ -121,6 +124,12 @@ const struct backend_list *service_port_cluster_list(const struct service_port *
 
 /** service_port_is_local() - whether the policy that applies to frontends of @type is Local. */
 bool service_port_is_local(const struct service_port *port, uint8_t type);
+
+/**
+ * service_port_takes_maglev() - whether a Maglev table would have an effect: there is a frontend
+ * other than a ClusterIP, and a backend behind it.
+ */
+bool service_port_takes_maglev(const struct service_port *port);
 
 /**
  * service_port_is_drop() - with an empty list: drop (R26) rather than reject (R25).

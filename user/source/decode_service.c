@@ -8,9 +8,10 @@
 #include "source/decode_ports.h"
 #include "source/meta.h"
 
-#define LABEL_PROXY_NAME   "service.kubernetes.io/service-proxy-name"
-#define AFFINITY_DEFAULT_S 10800
-#define AFFINITY_MAX_S	   86400
+#define LABEL_PROXY_NAME     "service.kubernetes.io/service-proxy-name"
+#define ANNOTATION_ALGORITHM "svcbpf.io/algorithm"
+#define AFFINITY_DEFAULT_S   10800
+#define AFFINITY_MAX_S	     86400
 /* spec.clusterIPs and spec.ipFamilies: one of each family */
 #define CLUSTER_IPS_MAX 2
 
@@ -271,6 +272,23 @@ static int decode_type(const struct field *spec, enum k8s_service_type *ret)
 	return 0;
 }
 
+/* A bad value is the model's business: the Service is served all the same. */
+static int decode_algorithm(const struct meta *meta, enum k8s_algorithm *ret)
+{
+	const char *text;
+	int r = meta_annotation(meta, ANNOTATION_ALGORITHM, &text);
+
+	if (r < 0)
+		return r;
+	if (!text)
+		*ret = K8S_ALGORITHM_DEFAULT;
+	else if (strcmp(text, "random") == 0)
+		*ret = K8S_ALGORITHM_RANDOM;
+	else
+		*ret = strcmp(text, "maglev") == 0 ? K8S_ALGORITHM_MAGLEV : K8S_ALGORITHM_BAD;
+	return 0;
+}
+
 static int decode_meta(const struct field *root, struct strings *pool, struct k8s_service *service)
 {
 	struct meta meta;
@@ -281,6 +299,9 @@ static int decode_meta(const struct field *root, struct strings *pool, struct k8
 	if (r < 0)
 		return r;
 	r = meta_label(&meta, LABEL_PROXY_NAME, &proxy);
+	if (r < 0)
+		return r;
+	r = decode_algorithm(&meta, &service->algorithm);
 	if (r < 0)
 		return r;
 	service->is_excluded = proxy != NULL;

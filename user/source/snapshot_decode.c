@@ -257,6 +257,8 @@ static void get_service_flags(struct decoder *decoder, struct k8s_service *servi
 	service->is_unallocated = flags & SNAPSHOT_SERVICE_UNALLOCATED;
 	service->is_external_local = flags & SNAPSHOT_SERVICE_EXTERNAL_LOCAL;
 	service->is_internal_local = flags & SNAPSHOT_SERVICE_INTERNAL_LOCAL;
+	service->algorithm = (enum k8s_algorithm)((flags & SNAPSHOT_SERVICE_ALGORITHM) >>
+						  SNAPSHOT_ALGORITHM_SHIFT);
 }
 
 static struct k8s_service *get_service(struct decoder *decoder)

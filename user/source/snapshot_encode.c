@@ -156,7 +156,8 @@ static unsigned int service_flags(const struct k8s_service *service)
 	       (service->is_headless ? SNAPSHOT_SERVICE_HEADLESS : 0) |
 	       (service->is_unallocated ? SNAPSHOT_SERVICE_UNALLOCATED : 0) |
 	       (service->is_external_local ? SNAPSHOT_SERVICE_EXTERNAL_LOCAL : 0) |
-	       (service->is_internal_local ? SNAPSHOT_SERVICE_INTERNAL_LOCAL : 0);
+	       (service->is_internal_local ? SNAPSHOT_SERVICE_INTERNAL_LOCAL : 0) |
+	       (unsigned int)service->algorithm << SNAPSHOT_ALGORITHM_SHIFT;
 }
 
 static void put_service_addresses(struct encoder *encoder, const struct k8s_service *service)

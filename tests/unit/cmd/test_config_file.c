@@ -214,6 +214,8 @@ Test(config_file, options_by_their_names)
 	_cleanup_(parsed_clear) struct parsed parsed =
 		parse_good("manifests: [/a, /b]\n"
 			   "node-name: n1\n"
+			   "algorithm: maglev\n"
+			   "maglev-table-size: 509\n"
 			   "max-services: 100000\n"
 			   "nodeport-addresses: [10.0.0.0/8, 192.168.0.0/16]\n"
 			   "metrics-bind-address: \"\"\n"
@@ -229,6 +231,8 @@ Test(config_file, options_by_their_names)
 	cr_expect_str_eq(options->manifests[1], "/b");
 	cr_expect_str_eq(options->node_name, "n1");
 	cr_expect_eq(options->max_services, 100000u);
+	cr_expect_eq(options->algorithm, MODEL_ALGORITHM_MAGLEV);
+	cr_expect_eq(options->packet.maglev_size, 509u);
 	cr_expect_str_eq(options->nodeport_addresses, "10.0.0.0/8,192.168.0.0/16");
 	cr_expect_str_eq(options->metrics_bind_address, "");
 	cr_expect(options->is_bind_hard_fail);
@@ -345,6 +349,8 @@ static const struct {
 	 ":2: unknown field \"manifest\"; did you mean \"manifests\"?"},
 	{"once: true\n", ":1: unknown field \"once\""},
 	{"config: /x\n", ":1: unknown field \"config\""},
+	{"maglev-table-size: 1000\n",
+	 ":1: --maglev-table-size: 1000 is not a prime; the nearest are 997 and 1009"},
 	{"max-services: many\n", ":1: --max-services: 'many' is not a number from 16 to 16777216"},
 	{"max-services: \"1\\n2\"\n",
 	 ":1: --max-services: '1?2' is not a number from 16 to 16777216"},

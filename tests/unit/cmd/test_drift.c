@@ -172,11 +172,13 @@ Test(drift, rules)
 	states_source_range(planned, "198.51.100.0/24");
 	planned->is_external_local = true;
 	planned->affinity_s = 10800;
+	planned->is_maglev = true;
 	expect_drift(
 		kernel, plan, NULL,
 		"~ default/web:http IPv4 TCP policy LoadBalancer: 'Cluster' in the kernel, "
 		"'Local' planned\n"
 		"~ default/web:http IPv4 TCP affinity: '0 s' in the kernel, '10800 s' planned\n"
+		"~ default/web:http IPv4 TCP algorithm: 'random' in the kernel, 'maglev' planned\n"
 		"- default/web:http IPv4 TCP source range 192.0.2.0/25 missing in the kernel\n"
 		"+ default/web:http IPv4 TCP source range 192.0.2.0/24 only in the kernel\n");
 }

@@ -245,7 +245,7 @@ Test(manual, completion_offers_values)
 	_free_ char *split = complete("plan --output = j", 4);
 	_free_ char *files = complete("plan --manifests user/man/svcbpf.b", 3);
 
-	cr_expect_str_eq(kinds, " frontends backends affinity nodes stats all \n.\n");
+	cr_expect_str_eq(kinds, " frontends backends affinity conntrack nodes stats all \n.\n");
 	cr_expect_str_eq(formats, " table wide json yaml \n.\n");
 	cr_expect_str_eq(split, " json \n.\n");
 	cr_expect_str_eq(files, " user/man/svcbpf.bash \n.\n");

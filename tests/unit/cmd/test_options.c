@@ -46,11 +46,14 @@ static const struct {
 	{"dump --interval 3601",
 	 "svcbpf dump: --interval: '3601' is not a number from 1 to 3600\n"},
 	{"dump nonsense",
-	 "svcbpf dump: unknown kind 'nonsense'; known: frontends backends affinity nodes stats "
-	 "all\n"},
-	{"dump conntrack",
-	 "svcbpf dump: conntrack needs the packet path, which is not in this version: the socket "
-	 "path keeps no flow table\n"},
+	 "svcbpf dump: unknown kind 'nonsense'; known: frontends backends affinity conntrack nodes "
+	 "stats all\n"},
+	{"run --algorithm robin",
+	 "svcbpf run: --algorithm: 'robin' is neither random nor maglev\n"},
+	{"run --maglev-table-size 16384", "svcbpf run: --maglev-table-size: 16384 is not a prime; "
+					  "the nearest are 16381 and 16411\n"},
+	{"run --maglev-table-size 65537",
+	 "svcbpf run: --maglev-table-size: '65537' is not a number from 251 to 65521\n"},
 	{"run --max-services 15",
 	 "svcbpf run: --max-services: '15' is not a number from 16 to 16777216\n"},
 	{"run --max-services 16777217",
@@ -81,8 +84,6 @@ static const struct {
 	{"verify --server http://a --manifests m",
 	 "svcbpf verify: --manifests and --server are two sources; give one of them\n"},
 	{"run --api-via-service=1", "svcbpf run: option '--api-via-service' takes no value\n"},
-	{"run --devices auto",
-	 "svcbpf run: --devices: no packet path in this version; leave it out or give 'none'\n"},
 	{"run --healthz-bind-address 0.0.0.0", "svcbpf run: --healthz-bind-address: '0.0.0.0' is "
 					       "not ADDRESS:PORT (IPv6 in brackets), nor "
 					       "empty\n"},
@@ -111,8 +112,7 @@ static const struct {
 static bool is_privilege_first(const char *words)
 {
 	return geteuid() != 0 &&
-	       (strncmp(words, "dump nonsense", 13) == 0 ||
-		strncmp(words, "dump conntrack", 14) == 0 || strcmp(words, "run") == 0);
+	       (strncmp(words, "dump nonsense", 13) == 0 || strcmp(words, "run") == 0);
 }
 
 Test(options, refused_command_lines_give_one_line_and_status_2)
@@ -150,7 +150,6 @@ Test(options, help_goes_to_standard_output_for_every_command)
 		cr_expect_str_empty(capture.err, "%s: %s", words, capture.err);
 		cr_expect(strncmp(capture.out, usage, strlen(usage)) == 0, "%s", capture.out);
 		cr_expect(strstr(capture.out, all[i].summary), "%s: %s", words, capture.out);
-		cr_expect_not(strstr(capture.out, "--devices"), "%s shows what is refused", words);
 		snprintf(words, sizeof(words), "help %s", all[i].name);
 		other = capture_run(words);
 		cr_expect_str_eq(capture.out, other.out, "%s", words);
@@ -211,6 +210,8 @@ Test(options, defaults)
 	cr_expect_str_eq(options->pin_dir, "/sys/fs/bpf/svcbpf");
 	cr_expect_eq(options->max_services, 65536u);
 	cr_expect_eq(options->max_backends, 1048576u);
+	cr_expect_eq(options->algorithm, MODEL_ALGORITHM_RANDOM);
+	cr_expect_eq(options->packet.maglev_size, 16381u);
 	cr_expect_eq(options->ready_fd, -1);
 	cr_expect_eq(options->interval_s, 2u);
 	cr_expect_eq(options->format, PRINT_TABLE);
@@ -237,6 +238,7 @@ Test(options, all_of_run)
 		parse("run --manifests a --manifests=b --node-name=N1 --cgroup=/cg "
 		      "--pin-dir=/pins --nodeport-addresses=10.0.0.0/8,fd00::/8 "
 		      "--max-services=16 --max-backends=134217728 --devices=none "
+		      "--algorithm=maglev --maglev-table-size=65521 "
 		      "--healthz-bind-address= --metrics-bind-address [::1]:0 --state-dir=/s "
 		      "--bind-address-hard-fail --once --ready-fd=1 -v --log-format=json");
 	const struct options *options = &parsed.options;
@@ -250,6 +252,8 @@ Test(options, all_of_run)
 	cr_expect_str_eq(options->nodeport_addresses, "10.0.0.0/8,fd00::/8");
 	cr_expect_eq(options->max_services, 16u);
 	cr_expect_eq(options->max_backends, 134217728u);
+	cr_expect_eq(options->algorithm, MODEL_ALGORITHM_MAGLEV);
+	cr_expect_eq(options->packet.maglev_size, 65521u);
 	cr_expect_str_eq(options->healthz_bind_address, "");
 	cr_expect_str_eq(options->metrics_bind_address, "[::1]:0");
 	cr_expect_str_eq(options->state_dir, "/s");

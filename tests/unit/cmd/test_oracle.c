@@ -176,6 +176,28 @@ static void expect_source_ranges(size_t number, const struct service_port *port,
 	expect_texts(number, "sourceRanges", &actual, field(answer, "sourceRanges"));
 }
 
+/* What a client outside the cluster gets of each type of frontend; sockets show it of none. */
+static void expect_outside(size_t number, const struct service_port *port, const cJSON *answer)
+{
+	static const uint8_t types[] = {SVC_TYPE_CLUSTER_IP, SVC_TYPE_EXTERNAL_IP,
+					SVC_TYPE_LOAD_BALANCER, SVC_TYPE_NODE_PORT};
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		const char *policy = types[i] == SVC_TYPE_CLUSTER_IP ? "itpLocal" : "etpLocal";
+		bool is_local = cJSON_IsTrue(field(answer, policy));
+		const struct backend_list *list = service_port_policy_list(port, types[i]);
+		struct texts actual = {.n = 0};
+
+		add_backends(&actual, list);
+		expect_texts(number, "outside", &actual,
+			     field(answer, is_local ? "local" : "cluster"));
+		/* R25, R26 */
+		cr_expect_eq(service_port_is_drop(port, list),
+			     !actual.n && cJSON_IsTrue(field(answer, "hasAny")),
+			     "case %zu: type %u: drop", number, types[i]);
+	}
+}
+
 static void expect_port(size_t number, const struct service_port *port, const cJSON *answer)
 {
 	const char *affinity = field(answer, "affinity")->valuestring;
@@ -183,6 +205,7 @@ static void expect_port(size_t number, const struct service_port *port, const cJ
 	expect_frontends(number, port, answer);
 	expect_lists(number, port, answer);
 	expect_source_ranges(number, port, answer);
+	expect_outside(number, port, answer);
 	cr_expect_eq(port->affinity_s != 0, strcmp(affinity, "ClientIP") == 0, "case %zu: affinity",
 		     number);
 	cr_expect_eq((int)port->affinity_s, field(answer, "affinitySeconds")->valueint,

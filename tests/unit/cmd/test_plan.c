@@ -30,7 +30,8 @@
 	"{\"apiVersion\":\"svcbpf/v1\",\n\"node\":\"n1\",\n\"zone\":\"\",\n\"frontends\":[\n"      \
 	"{\"service\":\"default/web\",\"portName\":\"http\",\"family\":\"IPv4\","                  \
 	"\"protocol\":\"TCP\",\"type\":\"ClusterIP\",\"address\":\"10.96.0.10\",\"port\":80,"      \
-	"\"policy\":\"Cluster\",\"affinitySeconds\":0,\"sourceRanges\":[],\"noBackends\":null,"    \
+	"\"policy\":\"Cluster\",\"algorithm\":\"random\",\"affinitySeconds\":0,\"sourceRanges\":[" \
+	"],\"noBackends\":null,"                                                                   \
 	"\"backends\":[{\"address\":\"10.244.1.7\",\"port\":8080,\"local\":false,"                 \
 	"\"state\":\"ready\"}]}\n],\n\"healthChecks\":[]}\n"
 

@@ -30,7 +30,8 @@ static void expect_printed(enum print_format format, const char *service, const 
 }
 
 #define WEB4_RULES(policy, ranges)                                                                 \
-	"\"policy\":\"" policy "\",\"affinitySeconds\":10800,\"sourceRanges\":[" ranges "],"       \
+	"\"policy\":\"" policy                                                                     \
+	"\",\"algorithm\":\"random\",\"affinitySeconds\":10800,\"sourceRanges\":[" ranges "],"     \
 	"\"noBackends\":null,"
 #define WEB4_LOCAL "{\"address\":\"10.244.1.7\",\"port\":8080,\"local\":true,\"state\":\"ready\"}"
 #define WEB4_CLUSTER                                                                               \
@@ -47,7 +48,8 @@ static void expect_printed(enum print_format format, const char *service, const 
 #define WEB6_BACKEND(n)                                                                            \
 	"{\"address\":\"fd00:10:244::" n "\",\"port\":8080,\"local\":false,\"state\":\"ready\"}"
 #define WEB6_REST                                                                                  \
-	"\"policy\":\"Cluster\",\"affinitySeconds\":0,\"sourceRanges\":[],\"noBackends\":null,"    \
+	"\"policy\":\"Cluster\",\"algorithm\":\"random\",\"affinitySeconds\":0,\"sourceRanges\":[" \
+	"],\"noBackends\":null,"                                                                   \
 	"\"backends\":[" WEB6_BACKEND("1") "," WEB6_BACKEND("2") "," WEB6_BACKEND(                 \
 		"3") "," WEB6_BACKEND("4") "," WEB6_BACKEND("5") "]}"
 
@@ -59,10 +61,12 @@ static const char rich_json[] =
 	"{\"service\":\"kube-system/"
 	"dns\",\"portName\":\"\",\"family\":\"IPv4\",\"protocol\":\"UDP\","
 	"\"type\":\"ClusterIP\",\"address\":\"10.96.0.2\",\"port\":53,\"policy\":\"Cluster\","
-	"\"affinitySeconds\":0,\"sourceRanges\":[],\"noBackends\":\"reject\",\"backends\":[]},\n"
+	"\"algorithm\":\"random\",\"affinitySeconds\":0,\"sourceRanges\":[],\"noBackends\":"
+	"\"reject\",\"backends\":[]},\n"
 	"{\"service\":\"kube-system/dns\",\"portName\":\"sctp\",\"family\":\"IPv4\","
 	"\"protocol\":\"SCTP\",\"type\":\"ClusterIP\",\"address\":\"10.96.0.2\",\"port\":53,"
-	"\"policy\":\"Local\",\"affinitySeconds\":0,\"sourceRanges\":[],\"noBackends\":\"drop\","
+	"\"policy\":\"Local\",\"algorithm\":\"random\",\"affinitySeconds\":0,\"sourceRanges\":[],"
+	"\"noBackends\":\"drop\","
 	"\"backends\":[]},\n" WEB4
 	"\"type\":\"ClusterIP\",\"address\":\"10.96.0.10\",\"port\":80," WEB4_RULES(
 		"Cluster",
@@ -94,19 +98,21 @@ Test(print, json_is_json)
 
 Test(print, json_of_one_service)
 {
-	expect_printed(PRINT_JSON, "kube-system/dns",
-		       "{\"apiVersion\":\"svcbpf/v1\",\n\"node\":\"n1\",\n\"zone\":\"a\",\n"
-		       "\"frontends\":[\n"
-		       "{\"service\":\"kube-system/dns\",\"portName\":\"\",\"family\":\"IPv4\","
-		       "\"protocol\":\"UDP\",\"type\":\"ClusterIP\",\"address\":\"10.96.0.2\","
-		       "\"port\":53,\"policy\":\"Cluster\",\"affinitySeconds\":0,"
-		       "\"sourceRanges\":[],\"noBackends\":\"reject\",\"backends\":[]},\n"
-		       "{\"service\":\"kube-system/dns\",\"portName\":\"sctp\","
-		       "\"family\":\"IPv4\",\"protocol\":\"SCTP\",\"type\":\"ClusterIP\","
-		       "\"address\":\"10.96.0.2\",\"port\":53,\"policy\":\"Local\","
-		       "\"affinitySeconds\":0,\"sourceRanges\":[],\"noBackends\":\"drop\","
-		       "\"backends\":[]}\n"
-		       "],\n\"healthChecks\":[]}\n");
+	expect_printed(
+		PRINT_JSON, "kube-system/dns",
+		"{\"apiVersion\":\"svcbpf/v1\",\n\"node\":\"n1\",\n\"zone\":\"a\",\n"
+		"\"frontends\":[\n"
+		"{\"service\":\"kube-system/dns\",\"portName\":\"\",\"family\":\"IPv4\","
+		"\"protocol\":\"UDP\",\"type\":\"ClusterIP\",\"address\":\"10.96.0.2\","
+		"\"port\":53,\"policy\":\"Cluster\",\"algorithm\":\"random\",\"affinitySeconds\":0,"
+		"\"sourceRanges\":[],\"noBackends\":\"reject\",\"backends\":[]},\n"
+		"{\"service\":\"kube-system/dns\",\"portName\":\"sctp\","
+		"\"family\":\"IPv4\",\"protocol\":\"SCTP\",\"type\":\"ClusterIP\","
+		"\"address\":\"10.96.0.2\",\"port\":53,\"policy\":\"Local\","
+		"\"algorithm\":\"random\",\"affinitySeconds\":0,\"sourceRanges\":[],\"noBackends\":"
+		"\"drop\","
+		"\"backends\":[]}\n"
+		"],\n\"healthChecks\":[]}\n");
 }
 
 Test(print, service_names_are_compared_in_full)
@@ -155,6 +161,7 @@ Test(print, yaml_of_one_service)
 		       "  address: \"10.96.0.2\"\n"
 		       "  port: 53\n"
 		       "  policy: \"Cluster\"\n"
+		       "  algorithm: \"random\"\n"
 		       "  affinitySeconds: 0\n"
 		       "  sourceRanges: []\n"
 		       "  noBackends: \"reject\"\n"
@@ -167,6 +174,7 @@ Test(print, yaml_of_one_service)
 		       "  address: \"10.96.0.2\"\n"
 		       "  port: 53\n"
 		       "  policy: \"Local\"\n"
+		       "  algorithm: \"random\"\n"
 		       "  affinitySeconds: 0\n"
 		       "  sourceRanges: []\n"
 		       "  noBackends: \"drop\"\n"
@@ -202,19 +210,43 @@ Test(print, table)
 		       "default/web     31000               1\n");
 }
 
+/* For clients outside only: none come to a ClusterIP. */
+Test(print, maglev_is_an_external_frontends)
+{
+	struct state *state = states_new();
+	struct service_port *port = states_port("default", "web", "", IPPROTO_TCP, ADDR_IPV4);
+	_free_ char *text = NULL;
+	const char *cluster_ip, *node_port;
+
+	states_frontend(port, SVC_TYPE_CLUSTER_IP, "10.96.0.10", 80);
+	states_frontend(port, SVC_TYPE_NODE_PORT, NULL, 30080);
+	states_backend(&port->cluster, "10.244.1.7", 8080, 0);
+	port->is_maglev = true;
+	states_add(state, port);
+	state_sort(state);
+	text = printed(state, PRINT_JSON, NULL);
+	cluster_ip = strstr(text, "\"type\":\"ClusterIP\"");
+	node_port = strstr(text, "\"type\":\"NodePort\"");
+	cr_assert(cluster_ip && node_port && node_port < cluster_ip, "%s", text);
+	cr_expect(strstr(cluster_ip, "\"algorithm\":\"random\""), "%s", text);
+	cr_expect_not(strstr(cluster_ip, "maglev"), "%s", text);
+	cr_expect_lt(strstr(node_port, "\"algorithm\":\"maglev\""), cluster_ip, "%s", text);
+	state_free(state);
+}
+
 /* The columns that only "wide" has; the others are the table's. */
 Test(print, wide_shows_all_backends_and_source_ranges)
 {
 	struct state *state = states_rich();
 	_free_ char *text = printed(state, PRINT_WIDE, "default/web");
 
-	cr_expect(strstr(text, "AFFINITY SOURCE-RANGES BACKENDS "), "%s", text);
+	cr_expect(strstr(text, "AFFINITY ALGORITHM SOURCE-RANGES BACKENDS "), "%s", text);
 	cr_expect(strstr(text, " CLUSTER-BACKENDS\n"), "%s", text);
-	cr_expect(strstr(text, "Cluster 10800s   -             "
+	cr_expect(strstr(text, "Cluster 10800s   random    -             "
 			       "10.244.1.7:8080(local) 10.244.2.9:8080(terminating) "),
 		  "%s", text);
-	cr_expect(strstr(text, "Local   10800s   192.0.2.0/24  10.244.1.7:8080(local) "), "%s",
-		  text);
+	cr_expect(strstr(text, "Local   10800s   random    192.0.2.0/24  10.244.1.7:8080(local) "),
+		  "%s", text);
 	cr_expect(strstr(text, " 10.244.1.7:8080(local) 10.244.2.9:8080(terminating)\n"), "%s",
 		  text);
 	cr_expect(strstr(text, "[fd00:10:244::1]:8080 [fd00:10:244::2]:8080 [fd00:10:244::3]:8080 "

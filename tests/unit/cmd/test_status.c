@@ -42,7 +42,7 @@ static struct status healthy(void)
 			{
 				.abi = 1,
 				.agent_pid = 42,
-				.features = 0x1f,
+				.features = 0x3f,
 				.start_ns = START_NS,
 				.last_sync_ns = START_NS + 3590 * S,
 				.last_sync_duration_ns = 1500000,
@@ -289,7 +289,7 @@ Test(status, json_in_full)
 
 	status.problems = problems;
 	status.n_problems = 1;
-	status.meta.features = 0x17;
+	status.meta.features = 0x37;
 	status_judge(&status);
 	status.n_links = 2; /* enough to show */
 	text = text_of(&status, PRINT_JSON);
@@ -306,9 +306,11 @@ Test(status, json_in_full)
 		"\"count\":14},\n"
 		"\"selfTest\":{\"time\":\"2026-11-21T22:59:30Z\",\"result\":\"passed\","
 		"\"error\":null},\n"
+		"\"flows\":null,\n"
 		"\"links\":[\n"
 		"{\"name\":\"connect4\",\"programId\":11,\"cgroupId\":7},\n"
 		"{\"name\":\"connect6\",\"programId\":12,\"cgroupId\":7}\n],\n"
+		"\"devices\":[],\n"
 		"\"maps\":[\n{\"name\":\"services\",\"used\":10,\"max\":64},\n"
 		"{\"name\":\"backends4\",\"used\":80,\"max\":100}\n],\n"
 		"\"features\":[\n"
@@ -318,7 +320,8 @@ Test(status, json_in_full)
 		"{\"name\":\"sockDestroy\",\"present\":false,\"effect\":\"connected UDP sockets "
 		"stay "
 		"with a backend that has left until they connect again\"},\n"
-		"{\"name\":\"netnsEnter\",\"present\":true,\"effect\":null}\n],\n"
+		"{\"name\":\"netnsEnter\",\"present\":true,\"effect\":null},\n"
+		"{\"name\":\"tcx\",\"present\":true,\"effect\":null}\n],\n"
 		"\"reasons\":[\n\"1 problem, see below\"\n],\n"
 		"\"problems\":[\n\"default/web: ClusterIP 10.96.0.10 is taken\"\n]}\n",
 		"got:\n%s", text);
@@ -355,7 +358,7 @@ Test(status, every_feature_of_the_abi_has_a_text)
 {
 	const uint32_t all = SVC_FEATURE_CMPXCHG | SVC_FEATURE_SET_RETVAL |
 			     SVC_FEATURE_NETNS_COOKIE | SVC_FEATURE_SOCK_DESTROY |
-			     SVC_FEATURE_NETNS_ENTER;
+			     SVC_FEATURE_NETNS_ENTER | SVC_FEATURE_TCX;
 	size_t n;
 	const struct status_feature *features = status_features(&n);
 	uint32_t told = 0;

@@ -336,6 +336,17 @@ Test(readers, affinity_has_names_and_backends)
 	cr_assert_eq(found.backend.addr.family, ADDR_IPV4);
 	cr_assert_eq(found.backend.port, 8080);
 	cr_assert_gt(found.age_ms, 0);
+	cr_assert_eq(found.client.family, ADDR_NONE);
+	/* the same Service, and a client the packet path knows by its address */
+	cr_assert_eq(bpf_map_delete_elem(datapath->maps.fds[MAP_AFFINITY], &key), 0);
+	key.client_kind = SVC_CLIENT_IPV4;
+	memset(key.client, 0, sizeof(key.client));
+	memcpy(key.client, (uint8_t[]){192, 0, 2, 1}, 4);
+	cr_assert_eq(bpf_map_update_elem(datapath->maps.fds[MAP_AFFINITY], &key, &memory, 0), 0);
+	cr_assert_eq(datapath_read_affinity(reader, note_affinity, &found), 0);
+	cr_assert_eq(found.netns_cookie, 0);
+	cr_assert_eq(found.client.family, ADDR_IPV4);
+	cr_assert_eq(memcmp(found.client.bytes, (uint8_t[]){192, 0, 2, 1}, 4), 0);
 	datapath_reader_close(reader);
 	datapath_close(datapath);
 }

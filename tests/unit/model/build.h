@@ -241,6 +241,8 @@ static inline void describe_port(FILE *out, const struct service_port *port)
 		fprintf(out, " from=%s", cidr_format(&port->source_ranges[i], text));
 	fprintf(out, "%s%s%s", port->is_internal_local ? " iTP" : "",
 		port->is_external_local ? " eTP" : "", port->has_endpoints ? " any" : "");
+	if (port->is_maglev)
+		fprintf(out, " maglev");
 	if (port->affinity_s)
 		fprintf(out, " affinity=%u", port->affinity_s);
 	if (port->health_check_node_port)

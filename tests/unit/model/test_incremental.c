@@ -63,6 +63,7 @@ static struct k8s_service *make_service(unsigned int number, unsigned int seed)
 	service = build_service(pool, name, ips);
 	service->created_s = next_random(&seed, 3);
 	service->type = (enum k8s_service_type)next_random(&seed, 4);
+	service->algorithm = (enum k8s_algorithm)next_random(&seed, 4);
 	service->is_excluded = next_random(&seed, 12) == 0;
 	service->is_external_local = next_random(&seed, 2);
 	service->is_internal_local = next_random(&seed, 3) == 0;

@@ -159,6 +159,7 @@ Test(service_port, copy_owns_everything)
 	cr_assert_eq(cidr_parse("10.0.0.0/8", port->source_ranges), 0);
 	port->n_source_ranges = 1;
 	port->affinity_s = 5;
+	port->is_maglev = true;
 	port->n_local_ready = 6;
 	cr_assert_eq(service_port_copy(port, &copy), 0);
 	out = build_must(open_memstream(&before, &len));
@@ -257,6 +258,11 @@ static void change_affinity(struct service_port *port)
 	port->affinity_s = 1;
 }
 
+static void change_algorithm(struct service_port *port)
+{
+	port->is_maglev = true;
+}
+
 static void change_internal_policy(struct service_port *port)
 {
 	port->is_internal_local = true;
@@ -296,6 +302,7 @@ static const struct {
 	{"local list that no frontend uses", change_unused_local, true},
 	{"serving", change_serving, true},
 	{"affinity", change_affinity, false},
+	{"algorithm", change_algorithm, false},
 	{"internal policy", change_internal_policy, false},
 	{"external policy without external frontend", change_unused_policy, true},
 	{"has_endpoints with backends", change_has_endpoints, true},

@@ -160,7 +160,8 @@ static const char *const objects[] = {
 	"status: {addresses: [{type: InternalIP, address: 192.0.2.1},\n"
 	"  {type: ExternalIP, address: \"2001:db8::1\"}]}\n",
 	"kind: Service\n"
-	"metadata: {name: all, namespace: default, creationTimestamp: \"2026-01-02T03:04:05Z\"}\n"
+	"metadata: {name: all, namespace: default, creationTimestamp: \"2026-01-02T03:04:05Z\",\n"
+	"  annotations: {svcbpf.io/algorithm: maglev}}\n"
 	"spec:\n"
 	"  type: LoadBalancer\n"
 	"  clusterIP: 10.96.0.10\n"
@@ -183,6 +184,7 @@ static const char *const objects[] = {
 	"  name: excluded\n"
 	"  namespace: other\n"
 	"  labels: {service.kubernetes.io/service-proxy-name: x}\n"
+	"  annotations: {svcbpf.io/algorithm: x}\n"
 	"spec: {clusterIP: None, ports: [{port: 65535}]}\n",
 	"kind: Service\n"
 	"metadata: {name: manifest, namespace: other}\n"

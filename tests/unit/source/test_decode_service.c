@@ -65,6 +65,9 @@ static void describe(const struct k8s_service *s, char *text)
 		     s->is_external_local ? " etp" : "", s->is_internal_local ? " itp" : "");
 	if (s->health_check_node_port)
 		decoding_add(text, " health=%u", s->health_check_node_port);
+	if (s->algorithm)
+		decoding_add(text, " %s",
+			     (const char *const[]){"", "random", "maglev", "bad"}[s->algorithm]);
 	if (s->affinity_s)
 		decoding_add(text, " affinity=%u", s->affinity_s);
 	describe_addresses(s, text);
@@ -111,6 +114,17 @@ Test(decode_service, metadata)
 		 "default/w ClusterIP excluded unallocated family=4"},
 		{"metadata: {name: w, labels: {service.kubernetes.io/service-proxy-name: null}}",
 		 "default/w ClusterIP excluded unallocated family=4"},
+		{"metadata: {name: w, annotations: {svcbpf.io/algorithm: maglev}}",
+		 "default/w ClusterIP unallocated maglev family=4"},
+		{"metadata: {name: w, annotations: {svcbpf.io/algorithm: random}}",
+		 "default/w ClusterIP unallocated random family=4"},
+		{"metadata: {name: w, annotations: {svcbpf.io/algorithm: Maglev}}",
+		 "default/w ClusterIP unallocated bad family=4"},
+		{"metadata: {name: w, annotations: {svcbpf.io/algorithm: null, b: maglev}}",
+		 "default/w ClusterIP unallocated bad family=4"},
+		{"metadata: {name: w, annotations: {svcbpf.io/algorithm: 5}}",
+		 "error: metadata.annotations.svcbpf.io/algorithm: must be a string, but is the "
+		 "number 5"},
 		{"metadata: {name: w}\nspec: null\nstatus: null",
 		 "default/w ClusterIP unallocated family=4"},
 		{"kind: Service", "error: metadata.name: missing"},

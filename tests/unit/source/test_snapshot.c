@@ -22,9 +22,9 @@ static int print_service(void *arg, const struct k8s_service *s)
 	FILE *out = arg;
 	char text[ADDR_TEXT_MAX];
 
-	fprintf(out, "service %s/%s %lld %d %d%d%d%d%d %u %u", s->namespace, s->name,
+	fprintf(out, "service %s/%s %lld %d %d%d%d%d%d %d %u %u", s->namespace, s->name,
 		(long long)s->created_s, s->type, s->is_excluded, s->is_headless, s->is_unallocated,
-		s->is_external_local, s->is_internal_local, s->health_check_node_port,
+		s->is_external_local, s->is_internal_local, s->algorithm, s->health_check_node_port,
 		s->affinity_s);
 	add_addrs(out, "ip", &s->cluster_ip, 1);
 	add_addrs(out, "ips", s->cluster_ips, s->n_cluster_ips);
