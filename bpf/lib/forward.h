@@ -261,6 +261,7 @@ static __always_inline struct svc_flow_info *forward_find(struct work *work, __u
 	if (forward_is_start(packet) && flow_is_over(info, &work->to, packet->tcp_flags, now_s)) {
 		flow_delete(&packet->src, &packet->dst, SVC_FLOW_FORWARD);
 		flow_delete(&work->to.dst, &work->to.src, SVC_FLOW_REPLY);
+		count(SVC_COUNTER_FLOW_REPLACED);
 		return NULL;
 	}
 	work->flow_flags = info->flags;

@@ -33,6 +33,7 @@ static __always_inline struct svc_flow_info *reply_find(struct work *work)
 	if (reply_is_foreign(packet, info)) {
 		flow_delete(&work->to.dst, &work->to.src, SVC_FLOW_FORWARD);
 		flow_delete(&packet->src, &packet->dst, SVC_FLOW_REPLY);
+		count(SVC_COUNTER_FLOW_REPLACED);
 		return NULL;
 	}
 	return info;

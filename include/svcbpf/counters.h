@@ -19,6 +19,7 @@
 	X(REV_SHARED, "rev_ambiguous", "one UDP socket reaches one backend through two VIPs")      \
 	X(BAD_SLOT, "bad_slot", "frontend led to no slot or backend: please report")               \
 	X(FLOW_NEW, "flows_created", "packet path: flows given a backend")                         \
+	X(FLOW_REPLACED, "flows_replaced", "packet path: flows that were over, and made anew")     \
 	X(FLOW_STALE, "flows_stale", "packet path: UDP flows made anew: their backend left (R39)") \
 	X(FLOW_NOT_STORED, "flows_not_stored", "packet path: flows the table could not take")      \
 	X(FLOW_UNKNOWN, "flows_unknown",                                                           \

@@ -112,7 +112,8 @@ for kind in plain nftables svcbpf; do
 		kill -0 "${pids[$kind]}" 2>/dev/null || { cat "$scratch/$kind.out" && exit 1; }
 		sleep 0.1
 	done
-	args+=("$kind=/proc/$(inside "${pids[$kind]}" | head -n 1)/root/run")
+	world=/proc/$(inside "${pids[$kind]}" | head -n 1)/root
+	args+=("$kind=$world/run")
 done
 "$T_BUILD/tests/bench/packets" "$rounds" "${args[@]}"
 world_root=${args[-1]#*=}

@@ -55,11 +55,12 @@ done
 # With Maglev any node can carry a flow on: here one moves to the backend's own node.
 service backends="$(n_backends pod11 pod21)" note=svcbpf.io/algorithm:maglev
 n_sync
+data=$(_n_data 4000000)
 for family in 4 6; do
 	to=$(n_bracket "$(n_host $vip $family)"):80
 	via node1
 	for i in 1 2 3 4; do
-		n_on client curl -sgf -m 60 --limit-rate 1M -T "$(_n_data 4000000)" -H Expect: "http://$to/" >"$T_DIR/up$i" &
+		n_on client curl -sgf -m 60 --limit-rate 1M -T "$data" -H Expect: "http://$to/" >"$T_DIR/up$i" &
 		uploads[i]=$!
 	done
 	t_pause 1.5
@@ -67,7 +68,7 @@ for family in 4 6; do
 	wait "${uploads[@]}" || :
 	for i in 1 2 3 4; do
 		t_is "a connection that comes to another node in mid-stream goes on, IPv$family ($i)" \
-			"$(<"$T_DIR/up$i")  -" "$(sha256sum <"$(_n_data 4000000)")"
+			"$(<"$T_DIR/up$i")  -" "$(sha256sum <"$data")"
 	done
 done
 t_done

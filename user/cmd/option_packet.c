@@ -36,7 +36,8 @@ static const struct argp_option packet_options[] = {
 	 "the client's kept (default: snat)",
 	 0},
 	{"xdp", KEY_XDP, "off|native|generic|auto", 0,
-	 "Send flows between uplinks on before the stack sees them, by XDP in the driver (native) or "
+	 "Send flows between uplinks on before the stack sees them, by XDP in the driver (native) "
+	 "or "
 	 "without its help (generic); auto: native, else off (default: off)",
 	 0},
 	{},

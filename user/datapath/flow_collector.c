@@ -107,7 +107,7 @@ static struct flow_census take_counters(const struct flow_collector *collector)
 
 	return (struct flow_census){
 		.n_made = read_counter(collector, SVC_COUNTER_FLOW_NEW, last->n_made),
-		.n_replaced = read_counter(collector, SVC_COUNTER_FLOW_STALE, 0) +
+		.n_replaced = read_counter(collector, SVC_COUNTER_FLOW_REPLACED, 0) +
 			      read_counter(collector, SVC_COUNTER_SNAT_RECLAIM, 0),
 	};
 }

@@ -8,7 +8,7 @@
 #include "util/cleanup.h"
 
 #define DEVICE(n, device_name, hook)                                                               \
-	.ifindex = (n), .name = (device_name), .ingress = (hook), .egress = (hook),                \
+	.ifindex = (n), .name = device_name, .ingress = (hook), .egress = (hook),                  \
 	.ingress_program_id = (n)*10, .egress_program_id = (n)*10 + 1
 
 static struct datapath_map_fill fills[] = {{"flows4", 10, 64}};
