@@ -55,8 +55,8 @@ static __always_inline int dsr_push_ipv4(struct __sk_buff *skb, const struct wor
 	if (bpf_skb_adjust_room(skb, sizeof(outer), BPF_ADJ_ROOM_MAC,
 				BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_FIXED_GSO))
 		return -EINVAL;
-	return bpf_skb_store_bytes(skb, work_l3_off(work), &outer, sizeof(outer),
-				   BPF_F_INVALIDATE_HASH);
+	return (int)bpf_skb_store_bytes(skb, work_l3_off(work), &outer, sizeof(outer),
+					BPF_F_INVALIDATE_HASH);
 }
 
 static __always_inline int dsr_push_ipv6(struct __sk_buff *skb, const struct work *work,
@@ -76,8 +76,8 @@ static __always_inline int dsr_push_ipv6(struct __sk_buff *skb, const struct wor
 	if (bpf_skb_adjust_room(skb, sizeof(outer), BPF_ADJ_ROOM_MAC,
 				BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_FIXED_GSO))
 		return -EINVAL;
-	return bpf_skb_store_bytes(skb, work_l3_off(work), &outer, sizeof(outer),
-				   BPF_F_INVALIDATE_HASH);
+	return (int)bpf_skb_store_bytes(skb, work_l3_off(work), &outer, sizeof(outer),
+					BPF_F_INVALIDATE_HASH);
 }
 
 /** dsr_route() - the way to the backend for the packet with its outer header on. */
@@ -169,8 +169,8 @@ static __always_inline void dsr_shift(struct packet *packet, __u8 family)
 static __always_inline int dsr_pop(struct __sk_buff *skb, __u8 family)
 {
 	count(SVC_COUNTER_DSR_RECEIVED);
-	return bpf_skb_adjust_room(skb, -(__s32)dsr_outer_bytes(family), BPF_ADJ_ROOM_MAC,
-				   BPF_F_ADJ_ROOM_FIXED_GSO);
+	return (int)bpf_skb_adjust_room(skb, -(__s32)dsr_outer_bytes(family), BPF_ADJ_ROOM_MAC,
+					BPF_F_ADJ_ROOM_FIXED_GSO);
 }
 
 #endif

@@ -156,7 +156,7 @@ static __always_inline int flow_put(const struct flow_entry *entry,
 		flow.dst = entry->to_dst->addr[3];
 		flow.src_port = entry->to_src->port;
 		flow.dst_port = entry->to_dst->port;
-		return bpf_map_update_elem(&flows4, &key, &flow, BPF_NOEXIST);
+		return (int)bpf_map_update_elem(&flows4, &key, &flow, BPF_NOEXIST);
 	}
 
 	struct svc_flow6 flow = {.info = *info};
@@ -167,7 +167,7 @@ static __always_inline int flow_put(const struct flow_entry *entry,
 	__builtin_memcpy(flow.dst, entry->to_dst->addr, sizeof(flow.dst));
 	flow.src_port = entry->to_src->port;
 	flow.dst_port = entry->to_dst->port;
-	return bpf_map_update_elem(&flows6, &key, &flow, BPF_NOEXIST);
+	return (int)bpf_map_update_elem(&flows6, &key, &flow, BPF_NOEXIST);
 }
 
 /** flow_delete() - delete one direction, if it is there. */

@@ -57,7 +57,7 @@ static __always_inline void route_find(void *ctx, __u32 ifindex, const struct fl
 		__builtin_memcpy(fib->ipv6_src, ends->src.addr, sizeof(fib->ipv6_src));
 		__builtin_memcpy(fib->ipv6_dst, ends->dst.addr, sizeof(fib->ipv6_dst));
 	}
-	route->result = bpf_fib_lookup(ctx, fib, sizeof(*fib), 0);
+	route->result = (int)bpf_fib_lookup(ctx, fib, sizeof(*fib), 0);
 }
 
 /** route_is_out() - whether the way leads out of a device. */
@@ -108,7 +108,7 @@ static __always_inline int route_send(const struct route *route)
 		next.nh_family = AF_INET6;
 		__builtin_memcpy(next.ipv6_nh, route->fib.ipv6_dst, sizeof(next.ipv6_nh));
 	}
-	return bpf_redirect_neigh(route->fib.ifindex, &next, sizeof(next), 0);
+	return (int)bpf_redirect_neigh(route->fib.ifindex, &next, sizeof(next), 0);
 }
 
 #endif

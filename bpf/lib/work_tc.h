@@ -60,7 +60,8 @@ __noinline int work_answer(struct __sk_buff *skb)
 	count_device(work, DEVICE_DROPPED);
 	if (work_make_answer(skb, work, work->answer, work->mtu))
 		return VERDICT_DROP;
-	return bpf_redirect(skb_load(skb, ifindex), work->hook == HOOK_EGRESS ? BPF_F_INGRESS : 0);
+	return (int)bpf_redirect(skb_load(skb, ifindex),
+				 work->hook == HOOK_EGRESS ? BPF_F_INGRESS : 0);
 }
 
 /**

@@ -92,7 +92,7 @@ static __always_inline int xdp_leave(void)
 		return XDP_DROP;
 	if (work->route.fib.ifindex == work->ifindex)
 		return XDP_TX;
-	return bpf_redirect(work->route.fib.ifindex, 0);
+	return (int)bpf_redirect(work->route.fib.ifindex, 0);
 }
 
 /** xdp_forward_new() - a packet to a frontend, without a flow. Return: as xdp_forward(). */
