@@ -429,6 +429,7 @@ _Static_assert(sizeof(struct svc_rev_value) == 32, "ABI");
  * struct svc_config - constants of the loaded programs (.rodata), set before load.
  * @host_netns_cookie: network namespace whose loopback answers on NodePorts; 0: the initial one.
  * @random_seed: any number, drawn anew at each load.
+ * @netns_inode: of the agent's network namespace, as /proc/PID/ns/net has it; 0: not known.
  * @hash_seed: of the frontend tables: struct svc_meta.hash_seed.
  * @mask4, @mask6: number of buckets of frontends4 and frontends6, a power of two, less one.
  */
@@ -541,6 +542,7 @@ struct svc_meta {
 	__u8 algorithm;
 	__u8 pad;
 	__u64 cgroup_id;
+	__u64 netns_inode;
 	__u64 hash_seed;
 	__u32 source_kind;
 	__u32 source_state;
@@ -552,7 +554,7 @@ struct svc_meta {
 	char cgroup_path[256];
 	char source[256];
 };
-_Static_assert(sizeof(struct svc_meta) == 1328, "ABI");
+_Static_assert(sizeof(struct svc_meta) == 1336, "ABI");
 
 /** struct svc_problem - value of problems (ARRAY of SVC_MAX_PROBLEMS). @text: NUL-terminated. */
 struct svc_problem {

@@ -2,12 +2,13 @@
 /*
  * What one run of the packet programs costs, by BPF_PROG_TEST_RUN: a part of `make bench-packets`.
  *
- *	packet_run ROUNDS NETNS PIN-FOLDER
+ *	packet_run ROUNDS NETNS PIN-FOLDER [xdp]
  *
  * NETNS is node1's of packets.sh, PIN-FOLDER has its agent's links. A packet that is not ours is
  *run many times in one call. One that is ours is changed by the program, so it is given anew in
  *each call; then the time of a run holds the reading of the clock too, as does that of the empty
  *program that is taken off.
+ * With "xdp" it is the XDP program that is run.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -23,6 +24,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include "util/cleanup.h"
 
@@ -32,10 +35,11 @@
 #define PAYLOAD	    64
 #define CLIENT_PORT 40000
 
-/** struct packet - Ethernet, IP of either family, UDP and 64 bytes. */
+/** struct packet - Ethernet, IP of either family, UDP and 64 bytes. @is_xdp: for that program. */
 struct packet {
 	unsigned char bytes[256];
 	__u32 len;
+	bool is_xdp;
 };
 
 static const struct shape {
@@ -124,14 +128,15 @@ static struct packet make_packet(const struct shape *shape, bool is_ipv6)
 	return packet;
 }
 
-static int load_empty(void)
+static int load_empty(bool is_xdp)
 {
 	const struct bpf_insn code[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = -1},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = is_xdp ? XDP_PASS : -1},
 		{.code = BPF_JMP | BPF_EXIT},
 	};
 
-	return bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "empty", "GPL", code, ARRAY_SIZE(code), NULL);
+	return bpf_prog_load(is_xdp ? BPF_PROG_TYPE_XDP : BPF_PROG_TYPE_SCHED_CLS, "empty", "GPL",
+			     code, ARRAY_SIZE(code), NULL);
 }
 
 /* The program that a pinned link runs. */
@@ -151,11 +156,13 @@ static int open_program(const char *folder, const char *direction, unsigned int 
 
 static double run(int program, const struct packet *packet, unsigned int ifindex, int repeat)
 {
-	struct __sk_buff context = {.ingress_ifindex = ifindex, .ifindex = ifindex};
+	struct __sk_buff skb = {.ingress_ifindex = ifindex, .ifindex = ifindex};
+	struct xdp_md xdp = {.ingress_ifindex = ifindex, .data_end = packet->len};
 	unsigned char out[512];
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = packet->bytes,
 		    .data_size_in = packet->len, .data_out = out, .data_size_out = sizeof(out),
-		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = repeat);
+		    .ctx_in = packet->is_xdp ? (void *)&xdp : &skb,
+		    .ctx_size_in = packet->is_xdp ? sizeof(xdp) : sizeof(skb), .repeat = repeat);
 
 	if (bpf_prog_test_run_opts(program, &options))
 		die("BPF_PROG_TEST_RUN");
@@ -188,13 +195,26 @@ static double cost(int program, const struct packet *packet, unsigned int ifinde
 	return median(values, N_CALLS);
 }
 
+/* To the device's own address: what goes to another is not this node's. */
+static void address_frame(struct packet *packet, unsigned int ifindex)
+{
+	_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = {0};
+
+	if (!if_indextoname(ifindex, request.ifr_name) || ioctl(fd, SIOCGIFHWADDR, &request))
+		die("address of the device");
+	memcpy(packet->bytes, request.ifr_hwaddr.sa_data, ETH_ALEN);
+}
+
 static void report(const struct shape *shape, bool is_ipv6, const int *programs,
-		   unsigned int ifindex, int n_rounds)
+		   unsigned int ifindex, int n_rounds, bool is_xdp)
 {
 	struct packet packet = make_packet(shape, is_ipv6);
 	double net[MAX_ROUNDS];
 	int i;
 
+	address_frame(&packet, ifindex);
+	packet.is_xdp = is_xdp;
 	for (i = 0; i < n_rounds; i++)
 		net[i] = cost(programs[0], &packet, ifindex, shape->repeat) -
 			 cost(programs[1], &packet, ifindex, shape->repeat);
@@ -203,14 +223,15 @@ static void report(const struct shape *shape, bool is_ipv6, const int *programs,
 
 int main(int argc, char **argv)
 {
-	int n_rounds = argc == 4 ? atoi(argv[1]) : 0;
-	_close_ int netns = argc == 4 ? open(argv[2], O_RDONLY | O_CLOEXEC) : -1;
+	const bool is_xdp = argc == 5 && strcmp(argv[4], "xdp") == 0;
+	int n_rounds = argc == 4 || is_xdp ? atoi(argv[1]) : 0;
+	_close_ int netns = n_rounds > 0 ? open(argv[2], O_RDONLY | O_CLOEXEC) : -1;
 	unsigned int ifindex;
 	cpu_set_t one;
 	size_t i;
 
 	if (n_rounds < 1 || n_rounds > MAX_ROUNDS) {
-		fprintf(stderr, "packet_run: usage: packet_run ROUNDS NETNS PIN-FOLDER\n");
+		fprintf(stderr, "packet_run: usage: packet_run ROUNDS NETNS PIN-FOLDER [xdp]\n");
 		return 2;
 	}
 	CPU_ZERO(&one);
@@ -219,14 +240,15 @@ int main(int argc, char **argv)
 	if (netns < 0 || setns(netns, CLONE_NEWNET))
 		die(argv[2]);
 	ifindex = if_nametoindex("eth0");
-	printf("one run of the ingress program, net of an empty one; medians of %d rounds\n",
-	       n_rounds);
+	printf("one run of the %s program, net of an empty one; medians of %d rounds\n",
+	       is_xdp ? "XDP" : "ingress", n_rounds);
 	for (i = 0; i < N_SHAPES * 2; i++) {
-		int programs[] = {open_program(argv[3], "ingress", ifindex), load_empty()};
+		int programs[] = {open_program(argv[3], is_xdp ? "xdp" : "ingress", ifindex),
+				  load_empty(is_xdp)};
 
 		if (programs[1] < 0)
 			die("empty program");
-		report(&shapes[i / 2], i % 2, programs, ifindex, n_rounds);
+		report(&shapes[i / 2], i % 2, programs, ifindex, n_rounds, is_xdp);
 		close(programs[0]);
 		close(programs[1]);
 	}

@@ -7,7 +7,7 @@
 #	                  └── node2 ── pod21 "other node"
 #
 #   tests/bench/packets.sh [ROUNDS [SERVICES]]   default: 21 rounds, 100 Services
-#   tests/bench/packets.sh --world plain|nftables|svcbpf SERVICES   one of them; ends with file 8
+#   tests/bench/packets.sh --world plain|nftables|svcbpf|xdp SERVICES   one of them; ends with file 8
 set -euo pipefail
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 
@@ -64,6 +64,14 @@ world() { # KIND N-FILLERS
 		n_start node1 --uplinks eth0,eth1
 		n_sync
 		;;
+	xdp)
+		mkdir -p "$T_CGROUP/node1"
+		services
+		n_start node1 --uplinks eth0,eth1 --xdp native
+		n_sync
+		n_on node1 ping -c 1 -W 5 172.18.0.12 >/dev/null
+		n_on node1 ping -c 1 -W 5 2001:db8:172::12 >/dev/null
+		;;
 	esac
 	echo ready
 	read -r _ <&8 || :
@@ -83,7 +91,7 @@ fi
 rounds=${1:-21} n_services=${2:-100}
 T_BUILD=${O:-build}
 scratch=$(mktemp -d)
-declare -A inputs pids
+declare -A inputs pids roots
 
 end_worlds() {
 	local kind
@@ -100,23 +108,29 @@ inside() { # PID: the first descendant that has the world's namespaces below its
 }
 
 args=()
-for kind in plain nftables svcbpf; do
+for kind in plain nftables svcbpf xdp; do
 	mkfifo "$scratch/$kind.in"
 	"${BASH_SOURCE[0]}" --world "$kind" "$n_services" 8<"$scratch/$kind.in" >"$scratch/$kind.out" 2>&1 &
 	pids[$kind]=$!
 	exec {input}>"$scratch/$kind.in"
 	inputs[$kind]=$input
 done
-for kind in plain nftables svcbpf; do
+for kind in plain nftables svcbpf xdp; do
 	until grep -q '^ready' "$scratch/$kind.out"; do
 		kill -0 "${pids[$kind]}" 2>/dev/null || { cat "$scratch/$kind.out" && exit 1; }
 		sleep 0.1
 	done
-	world=/proc/$(inside "${pids[$kind]}" | head -n 1)/root
-	args+=("$kind=$world/run")
+	roots[$kind]=/proc/$(inside "${pids[$kind]}" | head -n 1)/root
+	[ $kind = xdp ] || args+=("$kind=${roots[$kind]}/run")
 done
 "$T_BUILD/tests/bench/packets" "$rounds" "${args[@]}"
-world_root=${args[-1]#*=}
-pins=$(dirname "$(find "$world_root/t/bpf/node1" -name 'ingress-*' 2>/dev/null | head -n 1)")
-echo
-"$T_BUILD/tests/bench/packet_run" "$rounds" "$world_root/netns/node1" "$pins"
+
+programs_cost() { # WORLD [xdp] - of a run of that world's programs
+	local root=${roots[$1]}/run
+	echo
+	"$T_BUILD/tests/bench/packet_run" "$rounds" "$root/netns/node1" \
+		"$(dirname "$(find "$root/t/bpf/node1" -name 'ingress-*' 2>/dev/null | head -n 1)")" "${@:2}"
+}
+
+programs_cost svcbpf
+programs_cost xdp xdp

@@ -298,26 +298,29 @@ static inline void packet_build(const struct packet_spec *spec, struct frame *re
 	ret->n = FRAME_L3 + n;
 }
 
-/** struct walked - what a frame's headers say. @l4: from the IP header on. */
+/** struct walked - what a frame's headers say. @l4: from the IP header on. @is_later: than the first.
+ */
 struct walked {
 	size_t l4;
 	size_t n;
 	uint8_t protocol;
 	bool is_fragment;
+	bool is_later;
 };
 
 /** packet_walk() - read the IP headers at @ip. Return: NULL, or what is wrong. */
 static inline const char *packet_walk(const unsigned char *ip, size_t n, struct walked *ret)
 {
-	size_t at = 40;
+	size_t at = 40, here;
 	uint8_t next;
 
-	ret->is_fragment = false;
+	ret->is_fragment = ret->is_later = false;
 	if (!frame_is_ipv6(ip)) {
 		ret->l4 = (ip[0] & 15u) * 4;
 		ret->n = get16(ip + 2);
 		ret->protocol = ip[9];
 		ret->is_fragment = get16(ip + 6) & 0x3fff;
+		ret->is_later = get16(ip + 6) & 0x1fff;
 		if (ip[0] >> 4 != 4 || ret->l4 < 20 || ret->l4 > n)
 			return "IPv4 header";
 		if (sum16_fold(sum16(0, ip, ret->l4)) != 0xffff)
@@ -326,8 +329,14 @@ static inline const char *packet_walk(const unsigned char *ip, size_t n, struct 
 	}
 	for (next = ip[6];
 	     next == EXT_HOP || next == EXT_ROUTE || next == EXT_DEST || next == EXT_FRAG;
-	     next = ip[at], at += next == EXT_FRAG ? 8 : 8 * (1u + ip[at + 1]))
-		ret->is_fragment |= next == EXT_FRAG && get16(ip + at + 2);
+	     next = ip[here]) {
+		here = at;
+		ret->is_fragment |= next == EXT_FRAG && get16(ip + at + 2) & 0xfff9;
+		ret->is_later |= next == EXT_FRAG && get16(ip + at + 2) & 0xfff8;
+		at += next == EXT_FRAG ? 8 : 8 * (1u + ip[at + 1]);
+		if (at > n)
+			return "IPv6 headers";
+	}
 	ret->l4 = at;
 	ret->n = 40 + get16(ip + 4);
 	ret->protocol = next;

@@ -114,7 +114,7 @@ int remember(struct __sk_buff *skb)
 	struct svc_affinity_key key = probe_key;
 
 	probe_index = affinity_select(SVC_FAMILY_IPV4, probe_list, probe_timeout_s, &key,
-				      bpf_get_prandom_u32());
+				      list_random(probe_list, bpf_get_prandom_u32()));
 	return 0;
 }
 

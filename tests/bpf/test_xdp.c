@@ -211,7 +211,7 @@ Test(xdp, another_device_is_redirected_to_if_it_has_the_program)
 	}
 }
 
-/* Of all 65,536 ports one gives a checksum of 0, to be written as 0xffff. */
+/* Of 65,536 payloads one gives a checksum of 0, to be written as 0xffff. */
 Test(xdp, udp_checksums)
 {
 	struct packet_spec spec = request(SERVICE_NEAR, false, IPPROTO_UDP);
@@ -219,7 +219,7 @@ Test(xdp, udp_checksums)
 
 	spec.flags = 0;
 	spec.n_payload = 2;
-	for (unsigned int i = 0; i < 65536; i++) {
+	for (unsigned int i = 0; i < 65536 && !n_ffff; i++) {
 		packet_build(&spec, &in);
 		put16(in.data + in.l4 + 8, i);
 		put16(in.data + in.l4 + 6, 0);

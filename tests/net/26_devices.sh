@@ -4,6 +4,7 @@
 set -euo pipefail
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
+unset T_DEVICES # those are what this is about
 
 # t_status - for programs; it fails where something is wrong, which is no failure here.
 t_status() { "$SVCBPF" status --pin-dir "$T_PINS" -o json || :; }
@@ -60,7 +61,13 @@ t_like "the log says so" "$(cat "$T_DIR/agent.log")" 'packet path on 2 devices; 
 t_is "status has no complaint" "$(t_reasons)" ""
 
 t_pod pod1 10.244.0.7 fd00:244::7
+elsewhere() { nsenter --net=/run/netns/pod1 -- "$SVCBPF" status --pin-dir "$T_PINS" "$@" || :; }
 t_become "a pod's device is followed" "cni0:$hook eth0:$hook:uplink n-pod1:$hook"
+t_like "status in another network namespace says so" "$(elsewhere)" \
+	"^devices +3, in the agent's network namespace, which is not this one: not checked"
+t_is "and takes no device there for one of the agent's" \
+	"$(elsewhere -o json | t_json "d['reasons'], d['devicesVisible'], {x['name'] for x in d['devices']}")" \
+	"[] False {None}"
 ip link set n-pod1 down
 ip link set n-pod1 name renamed
 ip link set renamed up
@@ -106,7 +113,23 @@ t_wait 10 t_has_no_reasons || :
 t_is "and no problem any more" "$(t_reasons)" ""
 t_stop_agent
 
+# More devices than one turn of the event loop has time for.
+many() { seq 30 | sed 's/.*/link add many& type veth peer name peer& netns pod1\nlink set many& up/'; }
+many | ip -batch -
+: >"$T_DIR/agent.log"
+t_start_agent --devices 'eth0,many*'
+t_is "uplinks have their programs when it is ready" "$(t_devices | grep -o "eth0:$hook:uplink")" "eth0:$hook:uplink"
+all_are_served() { [ "$(t_devices | wc -w)" = 31 ]; }
+t_ok "the others get them soon" t_wait 30 all_are_served
+t_wait_line 10 "$T_DIR/agent.log" 'packet path on 31 devices' "$t_agent_pid" || :
+[ "$hook" != tcx ] || t_is "it was ready before" \
+	"$(sed -nE 's/.*info: (ready|packet path on).*/\1/p' "$T_DIR/agent.log" | tr '\n' ' ')" "ready packet path on "
+t_stop_agent
+seq 30 | sed 's/^/link del many/' | ip -batch -
+
+: >"$T_DIR/agent.log"
 t_start_agent --devices none
+t_like "none: the log says so" "$(cat "$T_DIR/agent.log")" 'packet path off'
 t_become "none: what an earlier run has attached is gone" ""
 t_is "its records too" "$(find "$T_PINS/links" -name '*-[0-9]*' | wc -l)" 0
 t_ok "its maps too" [ ! -e "$T_PINS"/maps-*/devices ]
@@ -126,6 +149,10 @@ t_become "leaves the first" "eth0:clsact:uplink late:clsact nosuch:clsact"
 t_agent_pid=$first
 t_stop_agent
 ip link del late
+t_like "cleanup from another network namespace, where filters are not reached, says so" \
+	"$(nsenter --net=/run/netns/pod1 -- "$SVCBPF" cleanup --pin-dir "$T_PINS" 2>&1 || :)" \
+	'tc filters are in another network namespace'
+t_is "and removes nothing" "$(t_filters eth0)" 1
 t_ok "cleanup without an agent, with a device gone" "$SVCBPF" cleanup --pin-dir "$T_PINS"
 t_ok "leaves no pin" [ ! -e "$T_PINS" ]
 t_is "no filter" "$(t_filters eth0)" 0

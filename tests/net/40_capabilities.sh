@@ -4,6 +4,7 @@
 set -euo pipefail
 # shellcheck source=tests/net/lib.sh
 . "$(dirname "$0")/lib.sh"
+unset T_DEVICES # the flow table has a thread of its own
 
 # Bits of /proc/PID/status.
 net_admin=$((1 << 12)) sys_ptrace=$((1 << 19)) sys_admin=$((1 << 21))
@@ -11,17 +12,22 @@ perfmon=$((1 << 38)) bpf=$((1 << 39))
 needed=$((net_admin | perfmon | bpf))
 sweeper=$((needed | sys_admin | sys_ptrace))
 
-# t_caps FIELD - of each thread of the agent, the main thread's first, in hexadecimal.
+# t_caps FIELD - "NAME=VALUE" of each thread of the agent, in hexadecimal, sorted:
+#
+#   svcbpf          the main thread
+#   svcbpf-flows    walks over the flow table: BPF maps only
+#   svcbpf-grace    waits until no program uses what was deleted: bpf(2) only
+#   svcbpf-sweeper  ends UDP sockets, in other network namespaces too
 t_caps() {
 	local task
 	for task in "/proc/$t_agent_pid/task"/*; do
-		sed -nE "s/^$1:\s*0*([0-9a-f]+)$/\1/p" "$task/status"
-	done | tr '\n' ' '
+		sed -nE "s/^$1:\s*0*([0-9a-f]+)$/$(cat "$task/comm")=\1/p" "$task/status"
+	done | LC_ALL=C sort -t= -k1,1
 }
-hex() { printf '%x ' "$@"; }
-sorted() { tr ' ' '\n' <<<"$1" | sed '/^$/d' | sort | tr '\n' ' '; }
+# expected MAIN FLOWS GRACE SWEEPER
+expected() { printf 'svcbpf=%x\nsvcbpf-flows=%x\nsvcbpf-grace=%x\nsvcbpf-sweeper=%x\n' "$@"; }
 is_only() { # FIELD VALUE: all threads have it
-	[ "$(t_caps "$1" | tr ' ' '\n' | sed '/^$/d' | sort -u)" = "$2" ]
+	[ "$(t_caps "$1" | sed 's/.*=//' | sort -u)" = "$2" ]
 }
 
 t_addresses 10.244.0.1 10.244.0.2
@@ -56,9 +62,8 @@ works() { # HOW
 web backends=10.244.0.1
 dns backends=10.244.0.1
 t_start_agent
-t_is "the main thread keeps three capabilities, one thread what namespaces take, one CAP_BPF" \
-	"$(sorted "$(t_caps CapEff)")" "$(sorted "$(hex $needed $sweeper $bpf)")"
-t_is "the main thread is the one with three" "$(t_caps CapEff | cut -d' ' -f1)" "$(hex $needed | tr -d ' ')"
+t_is "the main thread keeps three capabilities, one thread what namespaces take, two CAP_BPF" \
+	"$(t_caps CapEff)" "$(expected $needed $bpf $bpf $sweeper)"
 t_is "none can be taken up again" "$(t_caps CapPrm)" "$(t_caps CapEff)"
 for field in CapBnd CapInh CapAmb; do
 	t_ok "$field is empty in all threads" is_only $field 0
@@ -86,8 +91,7 @@ exec setpriv --bounding-set=-all,+bpf,+net_admin,+perfmon --inh-caps=-all -- "$b
 END
 chmod +x "$T_DIR/confined"
 SVCBPF=$T_DIR/confined t_start_agent
-t_is "it was given three capabilities" "$(sorted "$(t_caps CapEff)")" \
-	"$(sorted "$(hex $needed $needed $bpf)")"
+t_is "it was given three capabilities" "$(t_caps CapEff)" "$(expected $needed $bpf $bpf $needed)"
 t_like "and says what it cannot do" "$(cat "$T_DIR/agent.log")" \
 	'without CAP_SYS_ADMIN: UDP sockets in other network namespaces are not ended'
 works "given three"
@@ -131,8 +135,8 @@ exec setpriv --bounding-set=-all,+sys_admin,+net_admin --inh-caps=-all -- "$bina
 END
 SVCBPF=$T_DIR/confined t_start_agent
 t_is "CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON, and stays" \
-	"$(sorted "$(t_caps CapEff)")" \
-	"$(sorted "$(hex $((sys_admin | net_admin)) $((sys_admin | net_admin)) $sys_admin)")"
+	"$(t_caps CapEff)" \
+	"$(expected $((sys_admin | net_admin)) $sys_admin $sys_admin $((sys_admin | net_admin)))"
 works "given CAP_SYS_ADMIN and CAP_NET_ADMIN"
 t_stop_agent
 t_done

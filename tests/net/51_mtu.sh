@@ -28,13 +28,14 @@ set_up() { # N_UP-OPTIONS
 
 # UDP of all sizes, by fragments where it must be: routers make them of IPv4, only the hosts of IPv6.
 datagrams() { # FACT PORT
-	local family to size cut
+	local family to size cut sizes=(100 1400 4000 20000 60000)
+	! t_is_slow || sizes=(1400 20000)
 	for family in 4 6; do
 		[ $family = 4 ] && cut=-D || cut=-a5
 		to=$(n_bracket "$(n_host node1 $family)"):$2
-		for size in 100 1400 4000 20000 60000; do
+		for size in "${sizes[@]}"; do
 			t_like "$1, IPv$family: $size bytes there and back" \
-				"$(n_udp client "$to" -s $size -r $size $cut -a 5)" '^pod'
+				"$(n_udp client "$to" -s "$size" -r "$size" $cut -a 5)" '^pod'
 		done
 	done
 }
@@ -55,13 +56,17 @@ transfers() { # FACT PORT POD CLIENT-OF-THE-POD PATH-MTU-OF-CLIENT PATH-MTU-OF-P
 	for family in 4 6; do
 		to=$(n_bracket "$(n_host node1 $family)"):$2
 		n_forget
-		n_upload "$1, IPv$family" client "$to" 2000000
+		n_upload "$1, IPv$family" client "$to" "$(t_scaled 2000000)"
 		t_is "$1, IPv$family: the client knows the path MTU" "$(n_learned client node1 $family)" "$5"
 		n_forget
-		n_download "$1, IPv$family" client "$to" 2000000
+		n_download "$1, IPv$family" client "$to" "$(t_scaled 2000000)"
 		t_is "$1, IPv$family: the backend knows the path MTU" "$(n_learned "$3" "$4" $family)" "$6"
 	done
 }
+
+# told MTU - what is told of a way out that has this MTU: before 5.12 the kernel does not say how much
+# fits there (bpf_fib_lookup), so it is what every path carries.
+told() { [ "$(t_kernel)" -ge 5012 ] && echo "$1" || echo 1280; }
 
 trace() { # FACT HOST PORT OPTIONS: the first two hops are routers, the last is who was asked
 	local family log hops
@@ -82,6 +87,9 @@ errors() { # what a closed port of a backend looks like from outside
 			t_is "... and UDP" "$(n_udp client "$to")" ECONNREFUSED
 		done
 	done
+}
+
+traces() {
 	trace "traceroute by UDP to a NodePort, backend here" node1 30082 -U
 	trace "traceroute by UDP to a NodePort, backend on the other node" node1 30083 -U
 	trace "traceroute by TCP to a NodePort, backend here" node1 30080 -T
@@ -103,59 +111,92 @@ offloads() { # on|off: of every veth that traffic passes
 
 near="backend here" far="backend on the other node"
 
-set_up hop=1300
-shape="1300 before the nodes"
-transfers "$shape, $near" 30080 pod11 client 1300 1300
-transfers "$shape, $far" 30081 pod21 node1 1300 1300
-datagrams "$shape, $near" 30080
-datagrams "$shape, $far" 30081
-whole_datagrams "$shape" 30081 1200 1400
-errors
-n_down
+small_hop() {
+	local shape="1300 before the nodes"
+	set_up hop=1300
+	transfers "$shape, $near" 30080 pod11 client 1300 1300
+	transfers "$shape, $far" 30081 pod21 node1 1300 1300
+	datagrams "$shape, $near" 30080
+	datagrams "$shape, $far" 30081
+	whole_datagrams "$shape" 30081 1200 1400
+	errors
+	traces
+}
 
-set_up shape=routed between=1300
-shape="1300 between the nodes"
-transfers "$shape, $near" 30080 pod11 client 0 0
-transfers "$shape, $far" 30081 pod21 node1 1300 1300
-datagrams "$shape" 30081
-whole_datagrams "$shape" 30081 1200 1400
-n_down
+small_link() {
+	local shape="1300 between the nodes" least
+	least=$(told 1300)
+	set_up shape=routed between=1300
+	transfers "$shape, $near" 30080 pod11 client 0 0
+	transfers "$shape, $far" 30081 pod21 node1 "$least" 1300
+	datagrams "$shape" 30081
+	whole_datagrams "$shape" 30081 1200 1400
+}
 
-set_up overlay=vxlan pod=1500
-shape="a tunnel between the nodes"
-transfers "$shape, $near" 30080 pod11 client 0 0
-transfers "$shape, $far" 30081 pod21 tunnel1 1450 1450
-datagrams "$shape" 30081
-whole_datagrams "$shape" 30081 1350 1440
-n_down
+tunnel() { # N_UP-OPTIONS
+	local shape="a tunnel between the nodes" least
+	least=$(told 1450)
+	set_up overlay=vxlan pod=1500 "$@"
+	transfers "$shape, $near" 30080 pod11 client 0 0
+	transfers "$shape, $far" 30081 pod21 tunnel1 "$least" 1450
+	datagrams "$shape" 30081
+	whole_datagrams "$shape" 30081 $((least - 100)) 1440
+}
 
-if n_has_vlan; then
+tagged() {
+	local shape="a tagged uplink"
 	set_up vlan=100 hop=1300
-	shape="a tagged uplink"
 	transfers "$shape, $near" 30080 pod11 client 1300 1300
 	transfers "$shape, $far" 30081 pod21 node1 1300 1300
 	datagrams "$shape" 30081
-	n_down
-else
-	t_skip "a tagged uplink" "this kernel has no VLAN devices"
+}
+
+tagged_tunnel() {
+	tunnel vlan=100
+	errors
+}
+
+jumbo() {
+	local shape="9000 all the way"
+	set_up lan=9000 client=9000 hop=9000
+	transfers "$shape, $near" 30080 pod11 client 0 0
+	transfers "$shape, $far" 30081 pod21 node1 0 0
+	whole_datagrams "$shape, $near" 30080 8900 9000
+	whole_datagrams "$shape, $far" 30081 8900 9000
+}
+
+jumbo_small_hop() {
+	local shape="9000 with a hop of 1300"
+	set_up lan=9000 client=9000 hop=1300
+	transfers "$shape, $near" 30080 pod11 client 1300 1300
+	transfers "$shape, $far" 30081 pod21 node1 1300 1300
+	datagrams "$shape, $far" 30081
+	offloads off
+	shape="9000 with a hop of 1300, no offload"
+	transfers "$shape, $near" 30080 pod11 client 1300 1300
+	transfers "$shape, $far" 30081 pod21 node1 1300 1300
+	datagrams "$shape, $far" 30081
+}
+
+# Not every machine's kernel has VLAN devices. Debian's have: scripts/check-kernels.sh shows what is
+# left out here, and fails when it cannot.
+is_tagging() { [ -n "${SVCBPF_VM:-}" ] || n_has_vlan; }
+
+if t_is_slow && is_tagging; then
+	tagged_tunnel
+	t_done
 fi
-
-set_up lan=9000 client=9000 hop=9000
-shape="9000 all the way"
-transfers "$shape, $near" 30080 pod11 client 0 0
-transfers "$shape, $far" 30081 pod21 node1 0 0
-whole_datagrams "$shape, $near" 30080 8900 9000
-whole_datagrams "$shape, $far" 30081 8900 9000
+small_hop
 n_down
-
-set_up lan=9000 client=9000 hop=1300
-shape="9000 with a hop of 1300"
-transfers "$shape, $near" 30080 pod11 client 1300 1300
-transfers "$shape, $far" 30081 pod21 node1 1300 1300
-datagrams "$shape, $far" 30081
-offloads off
-shape="9000 with a hop of 1300, no offload"
-transfers "$shape, $near" 30080 pod11 client 1300 1300
-transfers "$shape, $far" 30081 pod21 node1 1300 1300
-datagrams "$shape, $far" 30081
+small_link
+n_down
+tunnel
+n_down
+if is_tagging; then
+	tagged
+	n_down
+fi
+jumbo
+n_down
+jumbo_small_hop
 t_done

@@ -102,6 +102,18 @@ t_bail() { # FACT [DIAGNOSIS] - something that all other facts rest on has faile
 # t_scaled N - how often to do something: less on slow machines (NET_SCALE=10: a tenth).
 t_scaled() { echo $(($1 / ${NET_SCALE:-1})); }
 
+# t_is_slow - whether this is such a machine: scripts leave out there what asks the kernel for nothing
+# new.
+t_is_slow() { [ "${NET_SCALE:-1}" -gt 1 ]; }
+
+# t_kernel - the running kernel's version as a number: 5.10 is 5010.
+t_kernel() {
+	local release major minor
+	release=$(uname -r)
+	IFS=.- read -r major minor _ <<<"$release"
+	echo $((major * 1000 + minor))
+}
+
 # ------------------------------------------------------------------ waiting
 
 t_now_ms() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
@@ -297,10 +309,7 @@ _t_name_or_error() {
 
 # What a connect gets that has no backend: kernels before 5.18 cannot choose the error.
 t_refused() {
-	local release major minor
-	release=$(uname -r)
-	IFS=.- read -r major minor _ <<<"$release"
-	[ $((major * 1000 + minor)) -ge 5018 ] && echo ECONNREFUSED || echo EPERM
+	[ "$(t_kernel)" -ge 5018 ] && echo ECONNREFUSED || echo EPERM
 }
 
 # t_json EXPRESSION - of the JSON object on standard input, "d"; Python.
@@ -409,13 +418,13 @@ _t_slice_object() { # FAMILY PATTERN-OF-ITS-ADDRESSES
 # ------------------------------------------------------------------ the agent
 
 # t_start_agent [OPTIONS] - start `svcbpf run` without HTTP servers and wait for READY. Sets
-# t_agent_pid.
+# t_agent_pid. T_DEVICES=none: without the packet path, which an emulated CPU takes 10 s to load.
 t_start_agent() {
 	local ready=$T_DIR/ready.$RANDOM
 	: >"$ready"
 	"$SVCBPF" run --manifests "$T_MANIFESTS" --cgroup "$T_CGROUP" --pin-dir "$T_PINS" \
 		--healthz-bind-address= --metrics-bind-address= \
-		--ready-fd 9 "$@" >>"$T_DIR/agent.log" 2>&1 9>"$ready" &
+		--ready-fd 9 ${T_DEVICES:+"--devices=$T_DEVICES"} "$@" >>"$T_DIR/agent.log" 2>&1 9>"$ready" &
 	t_agent_pid=$!
 	t_wait_line 60 "$ready" . $t_agent_pid || t_bail "svcbpf run becomes ready"
 }

@@ -44,6 +44,8 @@ struct event_recorder;
  * @n_udp_ended, @n_udp_failed: stale UDP sockets as they were logged last.
  * @devices: NULL without the packet path.
  * @n_devices, @n_uplinks: those with packet programs, and uplinks among all, as they were logged.
+ * @is_attaching: not all devices have their packet programs yet; the event loop goes on with them.
+ * @has_stale_devices: reading them failed last time.
  * @xdp_note: where XDP is and why not elsewhere, as it was logged.
  * @retry_ms: how long the last wait for a retry was; 0: no retry pending.
  */
@@ -91,8 +93,10 @@ struct agent {
 	uint32_t n_udp_ended;
 	uint32_t n_udp_failed;
 	uint32_t retry_ms;
-	int n_devices;
+	size_t n_devices;
 	size_t n_uplinks;
+	bool is_attaching;
+	bool has_stale_devices;
 	char xdp_note[AGENT_XDP_NOTE_BYTES];
 };
 
@@ -148,8 +152,9 @@ int agent_devices_make_events(struct agent *agent);
 void agent_devices_set_node(struct agent *agent, const struct addr *addrs, size_t n_addrs);
 
 /**
- * agent_devices_begin() - give all devices that are meant the packet programs, and see to it that
- * this stays so. What fails is a problem, or logged, and tried again.
+ * agent_devices_begin() - give uplinks the packet programs, then, with others of the loop's events
+ * between, the other devices that are meant, and see to it that this stays so. With --once all of
+ * them have theirs when it returns. What fails is a problem, or logged, and tried again.
  */
 void agent_devices_begin(struct agent *agent);
 

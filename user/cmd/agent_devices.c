@@ -18,6 +18,9 @@
 #define CHECK_MS 60000
 #define RETRY_MS 5000
 
+/* How long the loop may be kept from other events at a time. */
+#define BUDGET_MS 50
+
 static int select_devices(const struct options *options, struct device_list *list,
 			  struct device_list *uplinks)
 {
@@ -37,8 +40,10 @@ int agent_devices_open(struct agent *agent)
 	struct devices_selection selection;
 	int r;
 
-	if (!agent->options->max_flows)
+	if (!agent->options->max_flows) {
+		log_info("packet path off (--devices none)");
 		return 0;
+	}
 	if (*agent->options->packet_note)
 		log_warn("%s", agent->options->packet_note);
 	r = select_devices(agent->options, &list, &uplinks);
@@ -64,8 +69,9 @@ void agent_devices_close(struct agent *agent)
 
 /* ------------------------------------------------------------------ giving them the programs */
 
-static void log_devices(struct agent *agent, int n_served)
+static void log_devices(struct agent *agent)
 {
+	const size_t n_served = datapath_n_devices(agent->datapath);
 	size_t n, n_uplinks = 0;
 	const struct device *devices = devices_get(agent->devices, &n);
 	char names[160] = "";
@@ -83,8 +89,9 @@ static void log_devices(struct agent *agent, int n_served)
 		return;
 	agent->n_devices = n_served;
 	agent->n_uplinks = n_uplinks;
-	log_info("packet path on %d device%s; %zu uplink%s%s%s", n_served, n_served == 1 ? "" : "s",
-		 n_uplinks, n_uplinks == 1 ? "" : "s", n_uplinks ? ":" : "", names);
+	log_info("packet path on %zu device%s; %zu uplink%s%s%s", n_served,
+		 n_served == 1 ? "" : "s", n_uplinks, n_uplinks == 1 ? "" : "s",
+		 n_uplinks ? ":" : "", names);
 }
 
 static void add_xdp(void *arg, const char *device, const char *text)
@@ -106,31 +113,42 @@ static void log_xdp(struct agent *agent)
 	log_info("XDP on %s", *note ? note : "no device");
 }
 
-/* Return: whether all is as it should be. */
-static bool apply(struct agent *agent)
-{
-	size_t n;
-	const struct device *devices = devices_get(agent->devices, &n);
-	int r = datapath_set_devices(agent->datapath, devices, n);
-
-	if (r < 0) {
-		log_error_errno(r, "attaching the packet programs: %m; trying again");
-		return false;
-	}
-	log_devices(agent, r);
-	log_xdp(agent);
-	agent_update_problems(agent);
-	return true;
-}
-
 static void check_later(struct agent *agent, uint64_t delay_ms)
 {
 	if (agent->on_devices_settled)
 		agent_set_timer(agent->on_devices_settled, delay_ms);
 }
 
+/* The devices have changed: what is under way begins anew. */
+static void begin_later(struct agent *agent)
+{
+	agent->is_attaching = false;
+	check_later(agent, SETTLE_MS);
+}
+
+/* @r: of datapath_set_devices(). */
+static void take_result(struct agent *agent, int r)
+{
+	agent->is_attaching = r > 0;
+	if (r < 0)
+		log_error_errno(r, "attaching the packet programs: %m; trying again");
+	if (r == 0) {
+		log_devices(agent);
+		log_xdp(agent);
+		agent_update_problems(agent);
+	}
+	check_later(agent, r > 0 ? 0 : r < 0 || agent->has_stale_devices ? RETRY_MS : CHECK_MS);
+}
+
+static void go_on(struct agent *agent)
+{
+	take_result(agent, datapath_set_more_devices(agent->datapath, BUDGET_MS));
+}
+
 void agent_devices_begin(struct agent *agent)
 {
+	const struct device *devices;
+	size_t n;
 	int r;
 
 	if (!agent->devices)
@@ -138,7 +156,11 @@ void agent_devices_begin(struct agent *agent)
 	r = devices_refresh(agent->devices);
 	if (r < 0)
 		log_warn_errno(r, "reading this host's network devices: %m; trying again");
-	check_later(agent, apply(agent) && r == 0 ? CHECK_MS : RETRY_MS);
+	agent->has_stale_devices = r < 0;
+	devices = devices_get(agent->devices, &n);
+	take_result(agent, datapath_set_devices(agent->datapath, devices, n, BUDGET_MS));
+	while (agent->options->is_once && agent->is_attaching)
+		go_on(agent);
 }
 
 void agent_devices_set_node(struct agent *agent, const struct addr *addrs, size_t n_addrs)
@@ -151,7 +173,7 @@ void agent_devices_set_node(struct agent *agent, const struct addr *addrs, size_
 	if (r < 0)
 		log_warn_errno(r, "addresses of node %s: %m", agent->options->node_name);
 	if (r > 0 && agent->is_begun)
-		check_later(agent, SETTLE_MS);
+		begin_later(agent);
 }
 
 /* ------------------------------------------------------------------ following them */
@@ -166,14 +188,19 @@ static void on_devices(evutil_socket_t fd, short what, void *arg)
 	if (r < 0)
 		log_warn_errno(r, "following this host's network devices: %m");
 	if (r != 0 && agent->is_begun)
-		check_later(agent, SETTLE_MS);
+		begin_later(agent);
 }
 
 static void on_settled(evutil_socket_t fd, short what, void *arg)
 {
+	struct agent *agent = arg;
+
 	(void)fd;
 	(void)what;
-	agent_devices_begin(arg);
+	if (agent->is_attaching)
+		go_on(agent);
+	else
+		agent_devices_begin(agent);
 }
 
 int agent_devices_make_events(struct agent *agent)

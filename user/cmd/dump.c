@@ -165,7 +165,7 @@ static bool has_flow_filter(const struct options *options)
 	const struct datapath_flow_filter *flows = &options->flows;
 
 	return flows->client.addr.family != ADDR_NONE || flows->backend.addr.family != ADDR_NONE ||
-	       flows->protocol || flows->state || options->limit;
+	       flows->protocol || flows->state || options->has_limit;
 }
 
 int dump_main(const struct options *options)

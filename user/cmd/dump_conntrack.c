@@ -10,6 +10,9 @@
 #include "datapath/flows.h"
 #include "util/cleanup.h"
 
+/* Rows of a table for people where --limit does not say; programs get all. */
+#define DEFAULT_ROWS 1000
+
 /** struct flow_sink - what the reader's callback needs. @n_left: rows still to show. */
 struct flow_sink {
 	struct print_doc *doc;
@@ -181,15 +184,22 @@ static int print_more(const struct flow_sink *sink, enum print_format format)
 	if (!print_is_table(format))
 		return print_doc_number(sink->doc, "more", (double)sink->n_more);
 	if (sink->n_more)
-		printf("and %llu more\n", (unsigned long long)sink->n_more);
+		printf("and %llu more; --limit 0 shows all\n", (unsigned long long)sink->n_more);
 	return 0;
+}
+
+static uint64_t max_rows(const struct options *options)
+{
+	if (options->has_limit)
+		return options->limit ? options->limit : UINT64_MAX;
+	return print_is_table(options->format) ? DEFAULT_ROWS : UINT64_MAX;
 }
 
 int dump_conntrack(struct print_doc *doc, const struct datapath_reader *reader,
 		   const struct options *options, const char *title)
 {
 	const struct print_list list = {"flows", title, columns, ARRAY_SIZE(columns)};
-	struct flow_sink sink = {doc, options->limit ? options->limit : UINT64_MAX, 0};
+	struct flow_sink sink = {doc, max_rows(options), 0};
 	struct datapath_flow_filter filter = options->flows;
 	int r = print_doc_begin(doc, &list);
 

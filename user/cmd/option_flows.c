@@ -18,11 +18,14 @@ static const struct argp_option flow_options[] = {
 	 "Show flows in this state only: unreplied, stream (UDP, SCTP); syn-sent, syn-recv, "
 	 "established, fin-wait, close-wait, last-ack, time-wait, closed (TCP)",
 	 0},
-	{"limit", KEY_LIMIT, "N", 0, "Show N flows at most, and how many more there are", 0},
+	{"limit", KEY_LIMIT, "N", 0,
+	 "Show N flows at most, and how many more there are; 0: all (default: 1000 in tables, "
+	 "all in json and yaml)",
+	 0},
 	{},
 };
 
-static const long limit_range[] = {1, MAX_LIMIT};
+static const long limit_range[] = {0, MAX_LIMIT};
 
 /* A bare address is a CIDR of all its bits. */
 static int parse_cidr(const char *text, struct cidr *ret_cidr)
@@ -99,6 +102,7 @@ static error_t parse_flows(int key, char *arg, struct argp_state *state)
 	case KEY_STATE:
 		return parse_state(context, arg);
 	case KEY_LIMIT:
+		context->options->has_limit = true;
 		return options_parse_number(context, "--limit", arg, limit_range,
 					    &context->options->limit);
 	default:

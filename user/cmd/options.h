@@ -76,7 +76,8 @@ struct config_file;
  * @packet_note: one line about the SNAT ports, for the log; "": none.
  * @ready_fd: -1: none.
  * @service: "namespace/name", NULL: all.
- * @flows: which flows to show; its service is unused.  @limit: how many; 0: all.
+ * @flows: which flows to show; its service is unused.  @limit: how many; 0: all; when
+ *	@has_limit.
  */
 struct options {
 	bool is_help;
@@ -118,6 +119,7 @@ struct options {
 	enum print_format format;
 	const char *service;
 	struct datapath_flow_filter flows;
+	bool has_limit;
 	uint32_t limit;
 	uint32_t interval_s;
 };

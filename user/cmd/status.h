@@ -31,6 +31,7 @@ struct status_feature {
  * struct status - all that is shown.
  * @pin_dir: borrowed.  @meta: a copy.
  * @now_ns: CLOCK_REALTIME when it was collected.
+ * @is_elsewhere: the agent, and its devices, are in another network namespace.
  * @reasons: what is wrong, one line each; none: all is well.
  */
 struct status {
@@ -45,6 +46,7 @@ struct status {
 	bool has_services[2]; /* IPv4, IPv6 */
 	struct svc_problem *problems;
 	size_t n_problems;
+	bool is_elsewhere;
 	struct datapath_device *devices;
 	size_t n_devices;
 	char reasons[STATUS_MAX_REASONS][512];
@@ -101,7 +103,7 @@ int status_collect_devices(const struct datapath_reader *reader, struct status *
 /** status_judge_devices() - which devices lack their packet programs. */
 void status_judge_devices(struct status *status);
 
-/** status_print_devices() - the lines about them; nothing without the packet path. */
+/** status_print_devices() - the lines about them, or that there is no packet path. */
 void status_print_devices(FILE *out, const struct status *status);
 
 /** status_devices_doc() - the list "devices". Return: 0; -ENOMEM; -EIO. */

@@ -150,6 +150,7 @@ int status_collect(const struct datapath_reader *reader, const char *pin_dir, st
 	ret->pin_dir = pin_dir;
 	ret->meta = *datapath_reader_meta(reader);
 	ret->is_running = datapath_reader_is_running(reader);
+	ret->is_elsewhere = datapath_reader_is_elsewhere(reader);
 	r = datapath_read_links(pin_dir, collect_link, &collector);
 	if (r == 0)
 		r = datapath_read_fill(reader, collect_fill, &collector);

@@ -69,7 +69,7 @@ static void judge_device(struct status *status, const struct datapath_device *de
 	const bool has_ingress = device->ingress != DATAPATH_HOOK_NONE;
 	const bool has_egress = device->egress != DATAPATH_HOOK_NONE;
 
-	if (!*device->name || (has_ingress && has_egress))
+	if (status->is_elsewhere || !*device->name || (has_ingress && has_egress))
 		return;
 	status_add_reason(status, "device %s: no packet program at %s; %s", device->name,
 			  has_ingress  ? "egress"
@@ -123,12 +123,30 @@ static void print_names(FILE *out, const struct status *status, bool are_uplinks
 		fprintf(out, " and %zu more", n - MAX_NAMES);
 }
 
+/* Numbers alone: their names, and what is attached there, are not seen from here. */
+static void print_elsewhere(FILE *out, const struct status *status)
+{
+	fprintf(out,
+		"devices    %zu, in the agent's network namespace, which is not this one: not "
+		"checked\n",
+		status->n_devices);
+	if (status->is_running)
+		fprintf(out, "           nsenter -t %u -n svcbpf status shows them\n",
+			status->meta.agent_pid);
+}
+
 void status_print_devices(FILE *out, const struct status *status)
 {
 	size_t n_hooks[3] = {};
 
-	if (!status_has_flows(status))
+	if (!status_has_flows(status)) {
+		fputs("devices    none: the packet path is off (--devices none)\n", out);
 		return;
+	}
+	if (status->is_elsewhere) {
+		print_elsewhere(out, status);
+		return;
+	}
 	for (size_t i = 0; i < status->n_devices; i++)
 		n_hooks[status->devices[i].ingress]++;
 	fprintf(out, "devices    %zu with packet programs",

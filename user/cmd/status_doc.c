@@ -138,6 +138,8 @@ static int print_facts(struct print_doc *doc, const struct status *status)
 		r = print_doc_value(doc, "lastSync", sync_json(meta));
 	if (r == 0)
 		r = print_doc_value(doc, "selfTest", selftest_json(meta));
+	if (r == 0)
+		r = print_doc_value(doc, "devicesVisible", cJSON_CreateBool(!status->is_elsewhere));
 	return r < 0 ? r : print_doc_value(doc, "flows", status_flows_json(status));
 }
 

@@ -18,6 +18,11 @@
 
 #define RECORD_PATH_BYTES (PIN_PATH_BYTES + 64)
 
+/* Bits of our filters' handles. */
+#define HANDLE_OURS    0x40000000u
+#define HANDLE_MADE    0x20000000u /* an agent, perhaps another one, made the qdisc */
+#define HANDLE_PIN_DIR 0x1fffffffu /* of its inode number */
+
 /* A record is written under this ending first, then takes its name. */
 #define NEW_SUFFIX "-new"
 
@@ -172,14 +177,27 @@ static int attach_link(const struct attach_tc_place *place, const struct attach_
 
 /* ------------------------------------------------------------------ clsact */
 
-/* One pin directory's own: several agents' filters share a priority. */
-static uint32_t handle_of(const char *pin_dir)
+static bool has_qdisc_record(const struct attach_tc_place *place)
+{
+	char path[RECORD_PATH_BYTES];
+
+	qdisc_path(place->pin_dir, place->ifindex, path);
+	return !access(path, F_OK);
+}
+
+/*
+ * One pin directory's own: several agents' filters share a priority. A bit tells the others whether
+ * one of us made the qdisc: the last that leaves removes it.
+ */
+static uint32_t handle_of(const struct attach_tc_place *place)
 {
 	struct stat st;
+	uint32_t handle = HANDLE_OURS;
 
-	if (stat(pin_dir, &st) < 0)
-		return 1;
-	return ((uint32_t)st.st_ino & 0x3fffffffu) | 0x40000000u;
+	if (has_qdisc_record(place))
+		handle |= HANDLE_MADE;
+	return stat(place->pin_dir, &st) < 0 ? handle
+					     : handle | ((uint32_t)st.st_ino & HANDLE_PIN_DIR);
 }
 
 static struct clsact_filter filter_of(const struct attach_tc_place *place)
@@ -187,33 +205,54 @@ static struct clsact_filter filter_of(const struct attach_tc_place *place)
 	return (struct clsact_filter){
 		.ifindex = place->ifindex,
 		.is_ingress = place->side == ATTACH_TC_INGRESS,
-		.handle = handle_of(place->pin_dir),
+		.handle = handle_of(place),
 		.priority = ATTACH_TC_PRIORITY,
 	};
+}
+
+static bool has_filter(const struct attach_tc_place *place)
+{
+	for (int side = 0; side < ATTACH_TC_N_SIDES; side++) {
+		const struct attach_tc_place either = {place->pin_dir, place->ifindex,
+						       (enum attach_tc_side)side};
+		const struct clsact_filter filter = filter_of(&either);
+
+		if (clsact_read(&filter))
+			return true;
+	}
+	return false;
+}
+
+/* With a filter of ours there it is too late: its handle would change. */
+static bool is_others_qdisc(const struct attach_tc_place *place)
+{
+	return has_filter(place) ||
+	       !clsact_has_filter(place->ifindex, ATTACH_TC_PRIORITY, HANDLE_OURS | HANDLE_MADE);
 }
 
 static int make_qdisc(const struct attach_tc_place *place, int program_fd,
 		      struct datapath_error *ret_error)
 {
 	char path[RECORD_PATH_BYTES];
-	int r = clsact_make(place->ifindex, ret_error);
+	const int is_made = clsact_make(place->ifindex, ret_error);
+	int r;
 
-	if (r <= 0)
-		return r;
+	if (is_made < 0 || (!is_made && is_others_qdisc(place)))
+		return is_made;
 	qdisc_path(place->pin_dir, place->ifindex, path);
 	r = pin_anew(program_fd, path);
-	if (r < 0) {
+	if (r == 0)
+		return 0;
+	if (is_made)
 		clsact_destroy(place->ifindex);
-		return error_set(ret_error, r, "cannot pin %s: %s", path, strerror(-r));
-	}
-	return 0;
+	return error_set(ret_error, r, "cannot pin %s: %s", path, strerror(-r));
 }
 
 /* Recorded first: who finds the record can tell whether the filter is there. */
 static int attach_filter(const struct attach_tc_place *place,
 			 const struct attach_tc_program *program, struct datapath_error *ret_error)
 {
-	const struct clsact_filter filter = filter_of(place);
+	struct clsact_filter filter = filter_of(place);
 	char path[RECORD_PATH_BYTES], new_path[RECORD_PATH_BYTES];
 	int r;
 
@@ -227,6 +266,7 @@ static int attach_filter(const struct attach_tc_place *place,
 	r = pin_anew(program->fd, new_path);
 	if (r < 0)
 		return error_set(ret_error, r, "cannot pin %s: %s", new_path, strerror(-r));
+	filter = filter_of(place);
 	r = clsact_attach(&filter, program->fd, ret_error);
 	if (r < 0) {
 		unlink(new_path);

@@ -5,10 +5,11 @@
  *
  *	ingress-IFINDEX, egress-IFINDEX			TCX links
  *	filter-ingress-IFINDEX, filter-egress-IFINDEX	the programs in our filters
- *	qdisc-IFINDEX					some program: we made the qdisc
+ *	qdisc-IFINDEX					some program: an agent made the qdisc
  *
  * Filters have a priority of their own, and a handle that is one pin directory's, so that several
- * agents and other users of tc can share a device.
+ * agents and other users of tc can share a device. The handle also tells other agents that one of
+ * them made the qdisc: the last that leaves removes it.
  */
 #ifndef SVCBPF_DATAPATH_ATTACH_TC_H
 #define SVCBPF_DATAPATH_ATTACH_TC_H
@@ -53,7 +54,7 @@ int attach_tc(const struct attach_tc_place *place, const struct attach_tc_progra
 
 /**
  * attach_tc_detach() - detach both sides of a device, and remove what was recorded; with the last
- * filter a qdisc that we made. A device that is gone is fine.
+ * filter a qdisc that an agent made. A device that is gone is fine.
  * Return: 0 or negative errno.
  */
 int attach_tc_detach(const char *pin_dir, uint32_t ifindex, struct datapath_error *ret_error);

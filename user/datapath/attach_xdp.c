@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,8 +116,12 @@ enum datapath_xdp attach_xdp_read(const char *pin_dir, uint32_t ifindex, uint32_
 static int explain(int r, uint32_t ifindex, enum datapath_xdp mode,
 		   struct datapath_error *ret_error)
 {
+	char name[IF_NAMESIZE];
 	uint32_t ids[2] = {};
 
+	/* which the kernel calls EINVAL */
+	if (!if_indextoname(ifindex, name))
+		return error_set(ret_error, -ENODEV, "it is gone");
 	if (r == -EBUSY || r == -EEXIST) {
 		query(ifindex, ids);
 		return error_set(ret_error, -EBUSY,

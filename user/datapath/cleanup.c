@@ -32,6 +32,37 @@ static int remove_links(const char *pin_dir, struct datapath_error *ret_error)
 	return 0;
 }
 
+static int note_filter(void *arg, const char *path, const char *name)
+{
+	bool *has_filter = arg;
+
+	(void)path;
+	*has_filter = *has_filter || strncmp(name, "filter-", 7) == 0;
+	return 0;
+}
+
+/* Filters and qdiscs are reached in their network namespace only; links everywhere. */
+static int check_namespace(const char *pin_dir, struct datapath_error *ret_error)
+{
+	struct datapath_reader *reader = NULL;
+	struct datapath_error ignored = {};
+	char links_dir[PIN_PATH_BYTES];
+	bool is_elsewhere, has_filter = false;
+	int r = datapath_reader_open(pin_dir, &reader, &ignored);
+
+	is_elsewhere = r == 0 && datapath_reader_is_elsewhere(reader);
+	datapath_reader_close(reader);
+	if (!is_elsewhere)
+		return 0;
+	r = pin_for_each(pin_links_dir(pin_dir, links_dir), note_filter, &has_filter);
+	if (r < 0 || !has_filter)
+		return r;
+	return error_set(ret_error, -EXDEV,
+			 "tc filters are in another network namespace, the agent's: run cleanup "
+			 "there; if it is gone, so are they: rm -r %s",
+			 pin_dir);
+}
+
 static int remove_maps(const char *pin_dir)
 {
 	char maps_dir[PIN_PATH_BYTES];
@@ -49,6 +80,8 @@ int datapath_cleanup(const char *pin_dir, struct datapath_error *ret_error)
 	if (access(pin_dir, F_OK))
 		return error_set(ret_error, -ENOENT, "%s: nothing is there", pin_dir);
 	r = pin_lock(pin_dir, &lock_fd, ret_error);
+	if (!r)
+		r = check_namespace(pin_dir, ret_error);
 	if (!r)
 		r = remove_links(pin_dir, ret_error);
 	if (r < 0)

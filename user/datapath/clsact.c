@@ -40,6 +40,26 @@ int clsact_make(uint32_t ifindex, struct datapath_error *ret_error)
 	return r == -EEXIST ? 0 : fail(r, "cannot make a clsact qdisc", &log, ret_error);
 }
 
+/* Calls @on_message for each filter of both sides. */
+static int for_each_filter(uint32_t ifindex, mnl_cb_t on_message, void *arg)
+{
+	static const uint32_t parents[] = {TC_H_MIN_INGRESS, TC_H_MIN_EGRESS};
+	int r = 0;
+
+	for (size_t i = 0; !r && i < ARRAY_SIZE(parents); i++) {
+		const struct tcmsg header = {
+			.tcm_family = AF_UNSPEC,
+			.tcm_ifindex = (int)ifindex,
+			.tcm_parent = TC_H_MAKE(TC_H_CLSACT, parents[i]),
+		};
+		const struct rtnl_dump dump = {RTM_GETTFILTER, &header, sizeof(header), on_message,
+					       arg};
+
+		r = rtnl_dump(&dump);
+	}
+	return r;
+}
+
 static int count_filter(const struct nlmsghdr *message, void *arg)
 {
 	size_t *n = arg;
@@ -50,22 +70,35 @@ static int count_filter(const struct nlmsghdr *message, void *arg)
 
 bool clsact_is_unused(uint32_t ifindex)
 {
-	static const uint32_t parents[] = {TC_H_MIN_INGRESS, TC_H_MIN_EGRESS};
 	size_t n = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(parents); i++) {
-		const struct tcmsg header = {
-			.tcm_family = AF_UNSPEC,
-			.tcm_ifindex = (int)ifindex,
-			.tcm_parent = TC_H_MAKE(TC_H_CLSACT, parents[i]),
-		};
-		const struct rtnl_dump dump = {RTM_GETTFILTER, &header, sizeof(header),
-					       count_filter, &n};
+	return for_each_filter(ifindex, count_filter, &n) == 0 && n == 0;
+}
 
-		if (rtnl_dump(&dump) < 0)
-			return false;
-	}
-	return n == 0;
+/** struct handle_search - clsact_has_filter() under way. */
+struct handle_search {
+	uint32_t priority;
+	uint32_t bits;
+	bool is_found;
+};
+
+static int match_filter(const struct nlmsghdr *message, void *arg)
+{
+	const struct tcmsg *filter = mnl_nlmsg_get_payload(message);
+	struct handle_search *search = arg;
+
+	if (message->nlmsg_type == RTM_NEWTFILTER &&
+	    TC_H_MAJ(filter->tcm_info) >> 16 == search->priority &&
+	    (filter->tcm_handle & search->bits) == search->bits)
+		search->is_found = true;
+	return MNL_CB_OK;
+}
+
+bool clsact_has_filter(uint32_t ifindex, uint32_t priority, uint32_t bits)
+{
+	struct handle_search search = {.priority = priority, .bits = bits};
+
+	return for_each_filter(ifindex, match_filter, &search) == 0 && search.is_found;
 }
 
 int clsact_destroy(uint32_t ifindex)

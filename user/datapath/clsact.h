@@ -28,6 +28,10 @@ int clsact_make(uint32_t ifindex, struct datapath_error *ret_error);
 /** clsact_is_unused() - whether the device has a clsact qdisc without any filter. */
 bool clsact_is_unused(uint32_t ifindex);
 
+/** clsact_has_filter() - whether a filter there has this priority, and all of @bits in its handle.
+ */
+bool clsact_has_filter(uint32_t ifindex, uint32_t priority, uint32_t bits);
+
 /** clsact_destroy() - remove the qdisc with all in it. Return: 0 or negative errno. */
 int clsact_destroy(uint32_t ifindex);
 

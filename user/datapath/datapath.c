@@ -92,6 +92,7 @@ static void describe(struct datapath *datapath, const struct datapath_options *o
 	meta->features = features;
 	meta->maglev_size = (uint16_t)datapath->shadow.maglev_size;
 	meta->algorithm = options->algorithm;
+	meta->netns_inode = require_netns_inode();
 	meta->agent_pid = (uint32_t)getpid();
 	meta->start_ns = clock_now_ns(CLOCK_REALTIME);
 	copy_text(meta->node, sizeof(meta->node), options->node);
@@ -487,10 +488,22 @@ int datapath_attach(struct datapath *datapath, struct datapath_error *ret_error)
 	return 0;
 }
 
-int datapath_set_devices(struct datapath *datapath, const struct device *devices, size_t n_devices)
+int datapath_set_devices(struct datapath *datapath, const struct device *devices, size_t n_devices,
+			 uint32_t budget_ms)
 {
-	return datapath->packet_path ? packet_path_apply(datapath->packet_path, devices, n_devices)
-				     : 0;
+	return datapath->packet_path
+		       ? packet_path_apply(datapath->packet_path, devices, n_devices, budget_ms)
+		       : 0;
+}
+
+int datapath_set_more_devices(struct datapath *datapath, uint32_t budget_ms)
+{
+	return datapath->packet_path ? packet_path_apply_more(datapath->packet_path, budget_ms) : 0;
+}
+
+size_t datapath_n_devices(const struct datapath *datapath)
+{
+	return datapath->packet_path ? packet_path_n_served(datapath->packet_path) : 0;
 }
 
 void datapath_for_each_xdp(const struct datapath *datapath,

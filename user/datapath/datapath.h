@@ -189,13 +189,28 @@ int datapath_attach(struct datapath *datapath, struct datapath_error *ret_error)
 /**
  * datapath_set_devices() - give these devices the packet programs, and no others.
  * @devices: as devices_get() gives them; borrowed for the call.
+ * @budget_ms: how long to go on once uplinks are served; one device is always done.
  *
  * A device that has them keeps them, updated in place: no packet passes unseen. Call again when
  * the devices change, and now and then: what somebody else has detached is attached again. Does
- * nothing without the packet path. What could not be done is told by datapath_for_each_problem().
- * Return: how many devices have the programs now; -ENOMEM; negative errno of bpf(2).
+ * nothing without the packet path.
+ *
+ * To attach or detach a TCX link the kernel waits for an RCU grace period, 10 to 40 ms, with the
+ * network's lock held (Linux 6.18): hundreds of devices take seconds, in which the caller has other
+ * things to do. Uplinks are served first, at once.
+ * Return: 0: all is done; 1: datapath_set_more_devices() goes on; -ENOMEM; negative errno of
+ * bpf(2): begin again.
  */
-int datapath_set_devices(struct datapath *datapath, const struct device *devices, size_t n_devices);
+int datapath_set_devices(struct datapath *datapath, const struct device *devices, size_t n_devices,
+			 uint32_t budget_ms);
+
+/** datapath_set_more_devices() - go on with the last datapath_set_devices(). Return: likewise. */
+int datapath_set_more_devices(struct datapath *datapath, uint32_t budget_ms);
+
+/** datapath_n_devices() - how many devices datapath_set_devices() has served up to now; those that
+ * could not be are told by datapath_for_each_problem() when all is done.
+ */
+size_t datapath_n_devices(const struct datapath *datapath);
 
 /**
  * datapath_for_each_xdp() - call @fn for each uplink that XDP is asked for.
@@ -213,7 +228,8 @@ int datapath_selftest(struct datapath *datapath, struct datapath_error *ret_erro
 
 /**
  * datapath_cleanup() - detach and unpin everything under @pin_dir, the directory included.
- * Return: 0; -ENOENT when there is nothing; -EBUSY while an agent runs; negative errno.
+ * Return: 0; -ENOENT when there is nothing; -EBUSY while an agent runs; -EXDEV: it has tc filters
+ * in another network namespace than the caller's; negative errno.
  */
 int datapath_cleanup(const char *pin_dir, struct datapath_error *ret_error);
 
@@ -239,6 +255,11 @@ const struct svc_meta *datapath_reader_meta(const struct datapath_reader *reader
 
 /** datapath_reader_is_running() - whether an agent holds the pin directory's lock. */
 bool datapath_reader_is_running(const struct datapath_reader *reader);
+
+/** datapath_reader_is_elsewhere() - whether the agent's network namespace, that of its devices, is
+ * not the caller's.
+ */
+bool datapath_reader_is_elsewhere(const struct datapath_reader *reader);
 
 /**
  * datapath_read_state() - all service ports, as state_sort() leaves them; the agent's own self-test

@@ -235,12 +235,13 @@ static int walk_unlocked(struct flow_collector *collector)
 	return r;
 }
 
-/* Maps are read and written by file descriptor, which takes CAP_BPF alone. */
+/* Maps are read and written by file descriptor, which takes CAP_BPF alone, or what stands for it.
+ */
 static void keep_capabilities(void)
 {
-	static const int kept[] = {CAP_BPF};
+	const int kept = capability_has(CAP_BPF) ? CAP_BPF : CAP_SYS_ADMIN;
 
-	(void)capability_keep(kept, ARRAY_SIZE(kept));
+	(void)capability_keep(&kept, 1);
 }
 
 static void *run(void *arg)
@@ -249,6 +250,7 @@ static void *run(void *arg)
 	const uint64_t interval_ns = collector->options.interval_ms * NS_PER_MS;
 	uint64_t next_ns = 0, now_ns;
 
+	pthread_setname_np(pthread_self(), "svcbpf-flows");
 	keep_capabilities();
 	pthread_mutex_lock(&collector->mutex);
 	while (!collector->is_ending) {

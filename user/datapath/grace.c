@@ -64,6 +64,7 @@ static void *run(void *arg)
 	uint64_t seq;
 	int r;
 
+	pthread_setname_np(pthread_self(), "svcbpf-grace");
 	keep_capabilities();
 	pthread_mutex_lock(&grace->mutex);
 	while (!grace->is_ending) {

@@ -15,6 +15,7 @@
 #include "datapath/pin.h"
 #include "datapath/xdp_path.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 /** struct packet_problem - a device that could not be served. */
 struct packet_problem {
@@ -22,7 +23,37 @@ struct packet_problem {
 	char text[224];
 };
 
-/** struct packet_path - @programs: [is bare IP][side]. */
+/** struct problem_list - an array of them. */
+struct problem_list {
+	struct packet_problem *items;
+	size_t n_items;
+};
+
+/** struct ifindexes - an array of them. */
+struct ifindexes {
+	uint32_t *items;
+	size_t n_items;
+};
+
+/**
+ * struct packet_pass - all devices, one after the other, in as many steps as it takes.
+ * @devices: copied: all that are meant.
+ * @others: what is attached, recorded or stored.
+ * @next_device, @next_other: where the next step begins.
+ * @n_served: devices that have their programs.
+ * @found: problems so far.
+ */
+struct packet_pass {
+	struct device *devices;
+	size_t n_devices;
+	struct ifindexes others;
+	size_t next_device;
+	size_t next_other;
+	size_t n_served;
+	struct problem_list found;
+};
+
+/** struct packet_path - @programs: [is bare IP][side].  @told: problems of the last whole pass. */
 struct packet_path {
 	const char *pin_dir;
 	struct maps *maps;
@@ -30,8 +61,8 @@ struct packet_path {
 	struct object *object;
 	struct xdp_path *xdp;
 	struct attach_tc_program programs[2][ATTACH_TC_N_SIDES];
-	struct packet_problem *problems;
-	size_t n_problems;
+	struct packet_pass pass;
+	struct problem_list told;
 };
 
 /* ------------------------------------------------------------------ opening */
@@ -86,27 +117,36 @@ int packet_path_open(const struct packet_path_options *options, struct packet_pa
 	return 0;
 }
 
+static void pass_clear(struct packet_pass *pass)
+{
+	free(pass->devices);
+	free(pass->others.items);
+	free(pass->found.items);
+	*pass = (struct packet_pass){};
+}
+
 void packet_path_free(struct packet_path *path)
 {
 	if (!path)
 		return;
 	object_free(path->object);
 	xdp_path_free(path->xdp);
-	free(path->problems);
+	pass_clear(&path->pass);
+	free(path->told.items);
 	free(path);
 }
 
 /* ------------------------------------------------------------------ the map of devices */
 
 /* A slot is zeroed for a new device, unless a device that is still there shares it. */
-static int clear_counters(struct packet_path *path, uint32_t ifindex, const struct device *devices,
-			  size_t n_devices)
+static int clear_counters(struct packet_path *path, uint32_t ifindex)
 {
+	const struct device *devices = path->pass.devices;
 	const uint32_t slot = ifindex % SVC_DEVICE_SLOTS;
 	const int n_cpus = libbpf_num_possible_cpus();
 	_free_ struct svc_device_counters *zero = NULL;
 
-	for (size_t i = 0; i < n_devices; i++)
+	for (size_t i = 0; i < path->pass.n_devices; i++)
 		if (devices[i].ifindex && devices[i].ifindex != ifindex &&
 		    devices[i].ifindex % SVC_DEVICE_SLOTS == slot)
 			return 0;
@@ -120,12 +160,6 @@ static bool find_entry(const struct packet_path *path, uint32_t ifindex, struct 
 {
 	return bpf_map_lookup_elem(path->maps->fds[MAP_DEVICES], &ifindex, ret) == 0;
 }
-
-/** struct ifindexes - an array of them. */
-struct ifindexes {
-	uint32_t *items;
-	size_t n_items;
-};
 
 static int add_ifindex(void *arg, uint32_t ifindex)
 {
@@ -152,13 +186,13 @@ static int add_entry(void *arg, const void *key, const void *value)
 
 static int add_problem(struct packet_path *path, const struct device *device, const char *text)
 {
-	struct packet_problem *grown =
-		reallocarray(path->problems, path->n_problems + 1, sizeof(*grown));
+	struct problem_list *list = &path->pass.found;
+	struct packet_problem *grown = reallocarray(list->items, list->n_items + 1, sizeof(*grown));
 
 	if (!grown)
 		return -ENOMEM;
-	path->problems = grown;
-	grown += path->n_problems++;
+	list->items = grown;
+	grown += list->n_items++;
 	snprintf(grown->subject, sizeof(grown->subject), "device %s", device->name);
 	snprintf(grown->text, sizeof(grown->text), "%s", text);
 	return 0;
@@ -193,7 +227,6 @@ static int detach(struct packet_path *path, uint32_t ifindex, struct datapath_er
 }
 
 static int put_entry(struct packet_path *path, const struct device *device,
-		     const struct device *devices, size_t n_devices,
 		     struct datapath_error *ret_error)
 {
 	const struct svc_device value = xdp_path_value(path->xdp, device);
@@ -204,7 +237,7 @@ static int put_entry(struct packet_path *path, const struct device *device,
 	if (!is_new && memcmp(&old, &value, sizeof(old)) == 0)
 		return 0;
 	if (is_new)
-		r = clear_counters(path, device->ifindex, devices, n_devices);
+		r = clear_counters(path, device->ifindex);
 	if (!r)
 		r = maps_insert(path->maps, MAP_DEVICES, &device->ifindex, &value);
 	return r < 0 ? error_set(ret_error, r, "cannot store it: %s", strerror(-r)) : 0;
@@ -213,12 +246,11 @@ static int put_entry(struct packet_path *path, const struct device *device,
 /* In front of the others, which do without: no reason to take them away. The entry says whether
  * others may send to it.
  */
-static int serve_xdp(struct packet_path *path, const struct device *device,
-		     const struct device *devices, size_t n_devices)
+static int serve_xdp(struct packet_path *path, const struct device *device)
 {
 	struct datapath_error error = {};
 	int r = xdp_path_serve(path->xdp, device, &error);
-	int w = put_entry(path, device, devices, n_devices, r < 0 ? NULL : &error);
+	int w = put_entry(path, device, r < 0 ? NULL : &error);
 
 	if (r == -ENODEV || (r == 0 && w == 0))
 		return 0;
@@ -226,19 +258,18 @@ static int serve_xdp(struct packet_path *path, const struct device *device,
 }
 
 /* A device that has gone meanwhile is no problem; one that had programs keeps what it has. */
-static int serve(struct packet_path *path, const struct device *device,
-		 const struct device *devices, size_t n_devices)
+static int serve(struct packet_path *path, const struct device *device)
 {
 	struct datapath_error error = {}, ignored = {};
 	struct svc_device old;
 	const bool is_new = !find_entry(path, device->ifindex, &old);
 	int r;
 
-	r = put_entry(path, device, devices, n_devices, &error);
+	r = put_entry(path, device, &error);
 	if (!r)
 		r = attach(path, device, &error);
 	if (r == 0) {
-		r = serve_xdp(path, device, devices, n_devices);
+		r = serve_xdp(path, device);
 		return r < 0 ? r : 1;
 	}
 	if (is_new || r == -ENODEV)
@@ -268,81 +299,141 @@ static int explain_unserved(struct packet_path *path, const struct device *devic
 
 /* ------------------------------------------------------------------ all of them */
 
-/* Those behind which backends are come first: nobody is sent to a backend whose replies are not
- * translated yet.
- */
-static int serve_all(struct packet_path *path, const struct device *devices, size_t n_devices,
-		     bool is_uplink)
+static int visit(struct packet_path *path, const struct device *device)
 {
-	int n = 0;
+	int r = is_wanted(path, device) ? serve(path, device) : explain_unserved(path, device);
 
-	for (size_t i = 0; i < n_devices; i++) {
-		const struct device *device = &devices[i];
-		int r;
-
-		if (!(device->value.flags & SVC_DEVICE_F_UPLINK) == is_uplink)
-			continue;
-		r = is_wanted(path, device) ? serve(path, device, devices, n_devices)
-					    : explain_unserved(path, device);
-		if (r < 0)
-			return r;
-		n += r;
-	}
-	return n;
+	if (r > 0)
+		path->pass.n_served++;
+	return r < 0 ? r : 0;
 }
 
-static bool is_kept(const struct packet_path *path, const struct device *devices, size_t n_devices,
-		    uint32_t ifindex)
+static bool is_kept(const struct packet_path *path, uint32_t ifindex)
 {
-	for (size_t i = 0; i < n_devices; i++)
-		if (devices[i].ifindex == ifindex)
-			return is_wanted(path, &devices[i]);
+	const struct packet_pass *pass = &path->pass;
+
+	for (size_t i = 0; i < pass->n_devices; i++)
+		if (pass->devices[i].ifindex == ifindex)
+			return is_wanted(path, &pass->devices[i]);
 	return false;
 }
 
 /* What has programs, or a record or an entry, and should not. */
-static int drop_others(struct packet_path *path, const struct device *devices, size_t n_devices)
+static int drop_other(struct packet_path *path, uint32_t ifindex)
 {
-	struct ifindexes known = {};
-	int r = maps_for_each(path->maps, MAP_DEVICES, add_entry, &known);
+	struct datapath_error error = {};
+	struct device gone = {.ifindex = ifindex};
 
-	if (!r)
-		r = attach_tc_for_each(path->pin_dir, add_ifindex, &known);
-	if (!r)
-		r = attach_xdp_for_each(path->pin_dir, add_ifindex, &known);
-	for (size_t i = 0; !r && i < known.n_items; i++) {
-		struct datapath_error error = {};
-		struct device gone = {.ifindex = known.items[i]};
+	if (is_kept(path, ifindex) || !detach(path, ifindex, &error))
+		return 0;
+	snprintf(gone.name, sizeof(gone.name), "number %u", ifindex);
+	return add_problem(path, &gone, error.text);
+}
 
-		if (is_kept(path, devices, n_devices, known.items[i]) ||
-		    !detach(path, known.items[i], &error))
-			continue;
-		snprintf(gone.name, sizeof(gone.name), "number %u", known.items[i]);
-		r = add_problem(path, &gone, error.text);
-	}
-	free(known.items);
+static bool is_uplink(const struct device *device)
+{
+	return device->value.flags & SVC_DEVICE_F_UPLINK;
+}
+
+/* A reply leaves by the device its request has come by, or between uplinks by another one: they
+ * need none of the others, and serve most clients.
+ */
+static int serve_uplinks(struct packet_path *path)
+{
+	const struct packet_pass *pass = &path->pass;
+	int r = 0;
+
+	for (size_t i = 0; !r && i < pass->n_devices; i++)
+		if (is_uplink(&pass->devices[i]))
+			r = visit(path, &pass->devices[i]);
 	return r;
 }
 
-int packet_path_apply(struct packet_path *path, const struct device *devices, size_t n_devices)
+static bool is_over(const struct packet_pass *pass)
 {
-	int n_pods, n_uplinks;
+	return pass->next_other == pass->others.n_items && pass->next_device == pass->n_devices;
+}
+
+static int step(struct packet_path *path)
+{
+	struct packet_pass *pass = &path->pass;
+	const struct device *device;
+
+	if (pass->next_other < pass->others.n_items)
+		return drop_other(path, pass->others.items[pass->next_other++]);
+	device = &pass->devices[pass->next_device++];
+	return is_uplink(device) ? 0 : visit(path, device);
+}
+
+static int begin_pass(struct packet_path *path, const struct device *devices, size_t n_devices)
+{
+	struct packet_pass *pass = &path->pass;
 	int r;
 
-	path->n_problems = 0;
+	pass_clear(pass);
+	pass->devices = calloc(n_devices + 1, sizeof(*pass->devices));
+	if (!pass->devices)
+		return -ENOMEM;
+	if (n_devices)
+		memcpy(pass->devices, devices, n_devices * sizeof(*devices));
+	pass->n_devices = n_devices;
+	r = maps_for_each(path->maps, MAP_DEVICES, add_entry, &pass->others);
+	if (!r)
+		r = attach_tc_for_each(path->pin_dir, add_ifindex, &pass->others);
+	return r ? r : attach_xdp_for_each(path->pin_dir, add_ifindex, &pass->others);
+}
+
+static void end_pass(struct packet_path *path)
+{
+	free(path->told.items);
+	path->told = path->pass.found;
+	path->pass.found = (struct problem_list){};
+}
+
+int packet_path_apply_more(struct packet_path *path, uint32_t budget_ms)
+{
+	struct packet_pass *pass = &path->pass;
+	const uint64_t start_ms = clock_now_ms();
+	int r = 0;
+
+	while (!r && !is_over(pass)) {
+		r = step(path);
+		if (clock_now_ms() - start_ms >= budget_ms)
+			break;
+	}
+	if (r < 0)
+		pass_clear(pass);
+	if (r < 0 || !is_over(pass))
+		return r < 0 ? r : 1;
+	end_pass(path);
+	return 0;
+}
+
+int packet_path_apply(struct packet_path *path, const struct device *devices, size_t n_devices,
+		      uint32_t budget_ms)
+{
+	int r = begin_pass(path, devices, n_devices);
+
 	xdp_path_begin(path->xdp);
-	r = drop_others(path, devices, n_devices);
-	n_pods = r < 0 ? r : serve_all(path, devices, n_devices, false);
-	n_uplinks = n_pods < 0 ? n_pods : serve_all(path, devices, n_devices, true);
-	return n_uplinks < 0 ? n_uplinks : n_pods + n_uplinks;
+	if (!r)
+		r = serve_uplinks(path);
+	if (!r)
+		return packet_path_apply_more(path, budget_ms);
+	pass_clear(&path->pass);
+	return r;
+}
+
+size_t packet_path_n_served(const struct packet_path *path)
+{
+	return path->pass.n_served;
 }
 
 void packet_path_for_each_problem(const struct packet_path *path,
 				  void (*fn)(void *arg, const char *subject, const char *text),
 				  void *arg)
 {
-	for (size_t i = 0; i < path->n_problems; i++)
-		fn(arg, path->problems[i].subject, path->problems[i].text);
+	for (size_t i = 0; i < path->told.n_items; i++)
+		fn(arg, path->told.items[i].subject, path->told.items[i].text);
 }
 
 void packet_path_for_each_xdp(const struct packet_path *path,

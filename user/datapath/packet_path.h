@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "datapath/devices.h"
 #include "datapath/maps.h"
@@ -37,7 +38,14 @@ int packet_path_open(const struct packet_path_options *options, struct packet_pa
 void packet_path_free(struct packet_path *path);
 
 /** packet_path_apply() - see datapath_set_devices(). */
-int packet_path_apply(struct packet_path *path, const struct device *devices, size_t n_devices);
+int packet_path_apply(struct packet_path *path, const struct device *devices, size_t n_devices,
+		      uint32_t budget_ms);
+
+/** packet_path_apply_more() - see datapath_set_more_devices(). */
+int packet_path_apply_more(struct packet_path *path, uint32_t budget_ms);
+
+/** packet_path_n_served() - see datapath_n_devices(). */
+size_t packet_path_n_served(const struct packet_path *path);
 
 /** packet_path_for_each_problem() - devices that could not be served; @subject: "device NAME". */
 void packet_path_for_each_problem(const struct packet_path *path,

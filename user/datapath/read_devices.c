@@ -56,6 +56,7 @@ static void complete(const char *pin_dir, struct datapath_device *device)
 int datapath_read_devices(const struct datapath_reader *reader,
 			  int (*fn)(void *arg, const struct datapath_device *device), void *arg)
 {
+	const bool is_elsewhere = datapath_reader_is_elsewhere(reader);
 	struct device_walk walk = {};
 	int r = 0;
 
@@ -64,7 +65,8 @@ int datapath_read_devices(const struct datapath_reader *reader,
 	if (!r && walk.n_items)
 		qsort(walk.items, walk.n_items, sizeof(*walk.items), by_ifindex);
 	for (size_t i = 0; !r && i < walk.n_items; i++) {
-		complete(reader->pin_dir, &walk.items[i]);
+		if (!is_elsewhere) /* or the numbers would be those of other devices */
+			complete(reader->pin_dir, &walk.items[i]);
 		r = fn(arg, &walk.items[i]);
 	}
 	free(walk.items);

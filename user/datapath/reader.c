@@ -11,6 +11,7 @@
 #include "datapath/convert.h"
 #include "datapath/error.h"
 #include "datapath/pin.h"
+#include "datapath/require.h"
 #include "util/cleanup.h"
 
 static int explain_missing(int r, const char *pin_dir, const char *maps_dir,
@@ -81,6 +82,14 @@ const struct svc_meta *datapath_reader_meta(const struct datapath_reader *reader
 bool datapath_reader_is_running(const struct datapath_reader *reader)
 {
 	return pin_lock_holder(reader->pin_dir) != 0;
+}
+
+bool datapath_reader_is_elsewhere(const struct datapath_reader *reader)
+{
+	const uint64_t theirs = reader->maps.meta->netns_inode;
+	const uint64_t ours = require_netns_inode();
+
+	return theirs && ours && theirs != ours;
 }
 
 int reader_slot(const struct maps *maps, uint32_t slot, struct svc_service *ret_service)

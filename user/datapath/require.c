@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include "datapath/error.h"
@@ -130,6 +131,13 @@ uint64_t require_netns_cookie(void)
 	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len_bytes))
 		return 0;
 	return cookie;
+}
+
+uint64_t require_netns_inode(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/net", &st) < 0 ? 0 : st.st_ino;
 }
 
 uint32_t require_probe_features(void)

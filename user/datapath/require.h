@@ -35,4 +35,7 @@ uint32_t require_probe_features(void);
  */
 uint64_t require_netns_cookie(void);
 
+/** require_netns_inode() - the same as a file below /proc has it; 0: not known. */
+uint64_t require_netns_inode(void);
+
 #endif

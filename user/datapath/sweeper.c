@@ -148,6 +148,7 @@ static void *run(void *arg)
 	struct sweeper *sweeper = arg;
 	int r = 0;
 
+	pthread_setname_np(pthread_self(), "svcbpf-sweeper");
 	keep_capabilities();
 	pthread_mutex_lock(&sweeper->mutex);
 	/* -ENOTRECOVERABLE: this thread is in a foreign namespace; another one takes over. */

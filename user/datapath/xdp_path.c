@@ -157,7 +157,7 @@ static int check_tags(const struct device *device, struct datapath_error *ret_er
 	if (!device->has_upper || !hides_tags(device->name))
 		return 0;
 	return error_set(ret_error, -EOPNOTSUPP,
-			 "no XDP: it takes VLAN tags off and there are devices for them on it; "
+			 "no XDP: it takes VLAN tags off, and a device on top may be a VLAN's; "
 			 "'ethtool -K %s rxvlan off' lets XDP see them",
 			 device->name);
 }

@@ -225,6 +225,7 @@ Test(dump_conntrack, filters)
 		{"--protocol tcp --state closed --client 192.0.2.1", 1},
 		{"--limit 3", 3},
 		{"--limit 4", 4},
+		{"--limit 0", 4},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
@@ -238,8 +239,51 @@ Test(dump_conntrack, limit_says_how_many_more)
 	_cleanup_(capture_clear) struct capture text = capture_run(DUMP " --limit 1 -o json");
 	_cleanup_(cjson_deletep) cJSON *json = cJSON_Parse(text.out);
 
-	cr_expect(strstr(table.out, "\nand 3 more\n"), "%s", table.out);
+	cr_expect(strstr(table.out, "\nand 3 more; --limit 0 shows all\n"), "%s", table.out);
 	cr_expect_eq(number_at(json, "more"), 3);
+}
+
+#define N_MANY 1005
+
+static void setup_many(void)
+{
+	mount_bpffs();
+	datapath = open_with_flows(8192);
+	memcpy(datapath->maps.meta->flows.timeouts_s, test_timeouts_s, sizeof(test_timeouts_s));
+	for (uint16_t i = 0; i < N_MANY; i++) {
+		struct made_flow flow = simple_flow(IPPROTO_TCP, SVC_FLOW_TCP_ESTABLISHED, i);
+
+		put_flow(datapath, &flow, BOTH_ENTRIES);
+	}
+}
+
+static size_t count_lines(const char *text)
+{
+	size_t n = 0;
+
+	for (; (text = strchr(text, '\n')); text++)
+		n++;
+	return n;
+}
+
+/* A full table is a quarter of a million lines. */
+Test(dump_conntrack_many, tables_have_a_thousand_rows, .init = setup_many, .fini = teardown)
+{
+	_cleanup_(capture_clear) struct capture table = capture_run(DUMP);
+	_cleanup_(capture_clear) struct capture wide = capture_run(DUMP " -o wide");
+	_cleanup_(capture_clear) struct capture all = capture_run(DUMP " --limit 0");
+
+	cr_expect_eq(count_lines(table.out), 1 + 1000 + 1);
+	cr_expect(strstr(table.out, "\nand 5 more; --limit 0 shows all\n"));
+	cr_expect(strstr(wide.out, "\nand 5 more; --limit 0 shows all\n"));
+	cr_expect_eq(count_lines(all.out), 1 + N_MANY);
+	cr_expect_not(strstr(all.out, "more"));
+}
+
+Test(dump_conntrack_many, programs_get_all, .init = setup_many, .fini = teardown)
+{
+	cr_expect_eq(count_flows(""), N_MANY);
+	cr_expect_eq(count_flows("--limit 1001"), 1001);
 }
 
 Test(dump_conntrack, is_part_of_all)
@@ -294,7 +338,7 @@ static const struct {
 	{"--state open",
 	 "--state: 'open' is not one of unreplied, stream, syn-sent, syn-recv, established, "
 	 "fin-wait, close-wait, last-ack, time-wait, closed"},
-	{"--limit 0", "--limit: '0' is not a number from 1 to 1000000000"},
+	{"--limit -1", "--limit: '-1' is not a number from 0 to 1000000000"},
 };
 
 Test(dump_conntrack_options, refused_ones_give_one_line_and_status_2)

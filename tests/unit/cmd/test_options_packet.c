@@ -74,6 +74,7 @@ Test(options_packet, refused_values_give_one_line)
 		 "them"},
 		{"--snat-ports 0-10",
 		 "--snat-ports: '0-10' has a range that is empty or not within 1 to 65535"},
+		{"--xdp on", "--xdp: 'on' is neither off, native, generic nor auto"},
 		{"--snat-ports 1-10,10-20", "--snat-ports: the ranges of '1-10,10-20' overlap"},
 		{"--flow-timeout udp",
 		 "--flow-timeout: 'udp' is not STATE=DURATION, as in udp=30s"},
@@ -106,6 +107,7 @@ Test(options_packet, defaults)
 	cr_expect_not(options->is_clsact);
 	cr_expect_eq(options->max_flows, 131072u);
 	cr_expect_eq(options->packet.forwarding, SVC_FORWARDING_SNAT);
+	cr_expect_eq(options->xdp, DATAPATH_XDP_OFF);
 	cr_expect_eq(options->packet.timeouts_s[SVC_FLOW_TCP_ESTABLISHED], 432000u);
 	cr_expect_eq(options->packet.timeouts_s[SVC_FLOW_TCP_CLOSE_WAIT], 60u);
 	cr_expect_gt(options->packet.snat_count[0], 0u);
@@ -116,7 +118,7 @@ Test(options_packet, all_of_them)
 	_cleanup_(parsed_clear) struct parsed parsed = parse_good(
 		"--devices=eth0,cali* --uplinks eth0 --tc-attach=clsact --max-flows 1024 "
 		"--snat-ports 2000-2999 --flow-timeout udp=1m --flow-timeout tcp-close=7 "
-		"--forwarding dsr");
+		"--forwarding dsr --xdp auto");
 	const struct options *options = &parsed.options;
 
 	cr_expect_str_eq(options->devices, "eth0,cali*");
@@ -130,6 +132,7 @@ Test(options_packet, all_of_them)
 	cr_expect_eq(options->packet.timeouts_s[SVC_FLOW_TCP_CLOSE], 7u);
 	cr_expect_eq(options->packet.timeouts_s[SVC_FLOW_UDP_STREAM], 120u);
 	cr_expect_eq(options->packet.forwarding, SVC_FORWARDING_DSR);
+	cr_expect_eq(options->xdp, DATAPATH_XDP_AUTO);
 	cr_expect_str_empty(options->packet_note);
 }
 

@@ -75,11 +75,12 @@ Test(status_devices, many_pods_are_counted)
 		  "%s", text_of(&status));
 }
 
-Test(status_devices, nothing_without_the_packet_path)
+Test(status_devices, the_packet_path_is_off)
 {
 	struct status status = {.is_running = true};
 
-	cr_expect_str_empty(text_of(&status));
+	cr_expect_str_eq(text_of(&status),
+			 "devices    none: the packet path is off (--devices none)\n");
 	status_judge_devices(&status);
 	cr_expect_eq(status.n_reasons, 0u);
 }
@@ -105,6 +106,27 @@ Test(status_devices, a_device_without_its_programs_is_wrong)
 			 "device eth1: no packet program at egress; start 'svcbpf run'");
 }
 
+/* Numbers there are not those of devices here. */
+Test(status_devices, those_of_another_network_namespace_are_not_judged)
+{
+	struct datapath_device devices[] = {
+		{DEVICE(2, "", DATAPATH_HOOK_NONE)},
+		{DEVICE(3, "", DATAPATH_HOOK_NONE)},
+	};
+	struct status status = status_of(devices, ARRAY_SIZE(devices));
+
+	status.is_elsewhere = true;
+	status.meta.agent_pid = 42;
+	cr_expect_str_eq(text_of(&status),
+			 "devices    2, in the agent's network namespace, which is not this one: "
+			 "not checked\n"
+			 "           nsenter -t 42 -n svcbpf status shows them\n");
+	status_judge_devices(&status);
+	cr_expect_eq(status.n_reasons, 0u);
+	status.is_running = false;
+	cr_expect_not(strstr(text_of(&status), "nsenter"));
+}
+
 Test(status_devices, json)
 {
 	struct datapath_device devices[] = {
@@ -124,7 +146,8 @@ Test(status_devices, json)
 	cr_expect(strstr(text, "{\"name\":\"eth0\",\"ifindex\":2,\"uplink\":true,"
 			       "\"address4\":\"192.0.2.1\",\"address6\":\"2001:db8::1\","
 			       "\"ingress\":\"tcx\",\"egress\":\"tcx\","
-			       "\"ingressProgramId\":20,\"egressProgramId\":21}"),
+			       "\"xdp\":null,\"ingressProgramId\":20,\"egressProgramId\":21,"
+			       "\"xdpProgramId\":0}"),
 		  "%s", text);
 	cr_expect(strstr(text, "{\"name\":null,\"ifindex\":3,\"uplink\":false,"
 			       "\"address4\":\"192.0.2.1\",\"address6\":null,"

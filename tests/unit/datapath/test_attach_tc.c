@@ -239,6 +239,67 @@ Test(attach_tc, two_agents_with_tcx)
 	check_two_agents(false);
 }
 
+/* Whoever made the qdisc, and whoever leaves first. */
+static void check_last_agent(const char *first, const char *last)
+{
+	struct attach_tc_program one = load(), two = load();
+
+	attach_both(PIN_DIR, &one, true);
+	attach_both(OTHER_PIN_DIR, &two, true);
+	attach_both(OTHER_PIN_DIR, &two, true);
+	attach_both(PIN_DIR, &two, true); /* as after a restart */
+	cr_expect_eq(n_filters(), 4);
+	cr_expect_eq(n_records(OTHER_PIN_DIR), 3);
+	detach(first);
+	cr_expect_eq(n_qdiscs(), 1);
+	cr_expect_eq(n_filters(), 2);
+	detach(last);
+	cr_expect_eq(n_qdiscs(), 0);
+	cr_expect_eq(n_records(PIN_DIR) + n_records(OTHER_PIN_DIR), 0);
+}
+
+Test(attach_tc, the_last_agent_removes_a_qdisc_that_another_made)
+{
+	check_last_agent(PIN_DIR, OTHER_PIN_DIR);
+}
+
+Test(attach_tc, the_last_agent_removes_a_qdisc_that_it_made)
+{
+	check_last_agent(OTHER_PIN_DIR, PIN_DIR);
+}
+
+Test(attach_tc, two_agents_leave_a_qdisc_of_others)
+{
+	struct attach_tc_program one = load(), two = load();
+
+	run("tc qdisc add dev v0 clsact");
+	attach_both(PIN_DIR, &one, true);
+	attach_both(OTHER_PIN_DIR, &two, true);
+	cr_expect_eq(n_records(PIN_DIR) + n_records(OTHER_PIN_DIR), 4);
+	detach(PIN_DIR);
+	detach(OTHER_PIN_DIR);
+	cr_expect_eq(n_qdiscs(), 1);
+}
+
+/* The qdisc was somebody's, and is an agent's when it comes back. */
+Test(attach_tc, a_qdisc_made_anew_is_the_agents)
+{
+	struct attach_tc_program one = load(), two = load();
+
+	run("tc qdisc add dev v0 clsact");
+	attach_both(PIN_DIR, &one, true);
+	attach_both(OTHER_PIN_DIR, &two, true);
+	run("tc qdisc del dev v0 clsact");
+	attach_both(OTHER_PIN_DIR, &two, true);
+	attach_both(PIN_DIR, &one, true);
+	expect_both(PIN_DIR, DATAPATH_HOOK_CLSACT, one.id);
+	expect_both(OTHER_PIN_DIR, DATAPATH_HOOK_CLSACT, two.id);
+	detach(OTHER_PIN_DIR);
+	cr_expect_eq(n_filters(), 2);
+	detach(PIN_DIR);
+	cr_expect_eq(n_qdiscs(), 0);
+}
+
 Test(attach_tc, one_way_of_attaching_takes_over_from_the_other)
 {
 	struct attach_tc_program old = load(), new = load();
