@@ -298,7 +298,8 @@ static inline void packet_build(const struct packet_spec *spec, struct frame *re
 	ret->n = FRAME_L3 + n;
 }
 
-/** struct walked - what a frame's headers say. @l4: from the IP header on. @is_later: than the first.
+/** struct walked - what a frame's headers say. @l4: from the IP header on. @is_later: than the
+ * first.
  */
 struct walked {
 	size_t l4;

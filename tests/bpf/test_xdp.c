@@ -14,12 +14,17 @@ static struct frame in, out, other;
 
 static void open_world(void)
 {
-	world_open(&world, SVC_FORWARDING_SNAT);
+	world_open(&world, SVC_FORWARDING_SNAT, false);
+}
+
+static void open_both(void)
+{
+	world_open(&world, SVC_FORWARDING_SNAT, true);
 }
 
 static void open_dsr(void)
 {
-	world_open(&world, SVC_FORWARDING_DSR);
+	world_open(&world, SVC_FORWARDING_DSR, false);
 }
 
 static void close_world(void)
@@ -28,6 +33,7 @@ static void close_world(void)
 }
 
 TestSuite(xdp, .init = open_world, .fini = close_world, .timeout = 120);
+TestSuite(xdp_and_tc, .init = open_both, .fini = close_world, .timeout = 120);
 
 /* From the client to the NodePort of a Service. */
 static struct packet_spec request(enum world_service service, bool is_ipv6, uint8_t protocol)
@@ -161,7 +167,7 @@ Test(xdp, a_flow_goes_to_its_backend_and_back)
 	cr_expect_eq(world_counter(&world, SVC_COUNTER_FLOW_NEW), N_KINDS);
 }
 
-Test(xdp, what_tc_makes_of_it_is_the_same)
+Test(xdp_and_tc, what_tc_makes_of_it_is_the_same)
 {
 	for (size_t k = 0; k < N_KINDS; k++) {
 		struct packet_spec spec = request_of(SERVICE_NEAR, k), answer;
@@ -178,7 +184,7 @@ Test(xdp, what_tc_makes_of_it_is_the_same)
 	cr_expect_eq(world_counter(&world, SVC_COUNTER_FLOW_NEW), N_KINDS);
 }
 
-Test(xdp, what_tc_began_goes_on)
+Test(xdp_and_tc, what_tc_began_goes_on)
 {
 	for (size_t k = 0; k < N_KINDS; k++) {
 		struct packet_spec spec = request_of(SERVICE_NEAR, k);
@@ -193,7 +199,7 @@ Test(xdp, what_tc_began_goes_on)
 	cr_expect_eq(world_counter(&world, SVC_COUNTER_FLOW_NEW), N_KINDS);
 }
 
-Test(xdp, another_device_is_redirected_to_if_it_has_the_program)
+Test(xdp_and_tc, another_device_is_redirected_to_if_it_has_the_program)
 {
 	for (size_t k = 0; k < N_KINDS; k++) {
 		struct packet_spec spec = request_of(SERVICE_OTHER_DEVICE, k);
@@ -241,21 +247,21 @@ Test(xdp, udp_checksums)
 
 /* ------------------------------------------------------------------ what is left to tc */
 
-Test(xdp, services_that_are_left_to_tc)
+Test(xdp_and_tc, services_that_are_left_to_tc)
 {
 	static const struct {
 		const char *what;
-		enum world_service service;
 		size_t n_payload;
+		enum world_service service;
 		int verdict;
 	} cases[] = {
-		{"no neighbour yet", SERVICE_NO_NEIGHBOUR, 0, TC_REDIRECT},
-		{"small enough", SERVICE_SMALL_MTU, 1200, TC_REDIRECT},
-		{"too big for the way", SERVICE_SMALL_MTU, 1400, TC_REDIRECT},
-		{"a backend on this node", SERVICE_LOCAL, 0, TC_NEXT},
-		{"no backend", SERVICE_EMPTY, 0, TC_REDIRECT},
-		{"policy drop", SERVICE_DROP, 0, TC_SHOT},
-		{"no route", SERVICE_NO_ROUTE, 0, TC_SHOT},
+		{"no neighbour yet", 0, SERVICE_NO_NEIGHBOUR, TC_REDIRECT},
+		{"small enough", 1200, SERVICE_SMALL_MTU, TC_REDIRECT},
+		{"too big for the way", 1400, SERVICE_SMALL_MTU, TC_REDIRECT},
+		{"a backend on this node", 0, SERVICE_LOCAL, TC_NEXT},
+		{"no backend", 0, SERVICE_EMPTY, TC_REDIRECT},
+		{"policy drop", 0, SERVICE_DROP, TC_SHOT},
+		{"no route", 0, SERVICE_NO_ROUTE, TC_SHOT},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
@@ -276,7 +282,7 @@ Test(xdp, services_that_are_left_to_tc)
 }
 
 /* Decided once: a choice that XDP made and threw away would favour backends on other nodes. */
-Test(xdp, a_backend_on_this_node_is_chosen_once)
+Test(xdp_and_tc, a_backend_on_this_node_is_chosen_once)
 {
 	struct packet_spec spec = request(SERVICE_LOCAL, false, IPPROTO_TCP);
 
@@ -290,7 +296,7 @@ Test(xdp, a_backend_on_this_node_is_chosen_once)
 		      "local");
 }
 
-Test(xdp, what_is_decided_is_counted_by_tc_alone)
+Test(xdp_and_tc, what_is_decided_is_counted_by_tc_alone)
 {
 	static const struct {
 		enum world_service service;
@@ -359,7 +365,7 @@ Test(xdp, packets_that_are_not_simple)
 }
 
 /* An error about a packet of a flow that XDP has made is tc's. */
-Test(xdp, icmp_errors)
+Test(xdp_and_tc, icmp_errors)
 {
 	struct packet_spec spec = request(SERVICE_NEAR, false, IPPROTO_UDP), error;
 	struct frame quoted;
@@ -448,7 +454,7 @@ Test(xdp, padding)
 
 static int listen_at(uint16_t port, uint8_t protocol)
 {
-	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = be16_from_host(port)};
+	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(port)};
 	int fd = socket(AF_INET, protocol == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM, 0);
 
 	cr_assert_eq(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);

@@ -104,13 +104,13 @@ static inline void world_put_frontend4(struct world *world, uint16_t port, uint8
 static inline void world_put_frontend6(struct world *world, uint16_t port, uint8_t protocol,
 				       const struct svc_route *route)
 {
-	const uint32_t tail = (uint32_t)be16_from_host(port) | (uint32_t)protocol << 16 |
-			      (uint32_t)SVC_SCOPE_NODEPORT << 24;
-	static const uint32_t any[4];
+	const struct svc_frontend6 frontend = {
+		.port = be16_from_host(port), .protocol = protocol, .scope = SVC_SCOPE_NODEPORT};
 	struct svc_bucket6 bucket = {};
-	uint32_t index;
+	uint32_t index, tail;
 
-	for (index = (uint32_t)svc_hash6(any, tail, WORLD_SEED);; index++) {
+	memcpy(&tail, &frontend.port, sizeof(tail));
+	for (index = (uint32_t)svc_hash6(frontend.addr, tail, WORLD_SEED);; index++) {
 		index %= WORLD_BUCKETS;
 		bpf_map_lookup_elem(bpf_map__fd(world->tc->maps.frontends6), &index, &bucket);
 		if (!bucket.tails[0])
@@ -250,7 +250,7 @@ static inline struct svc_packet_config world_packet_config(uint8_t forwarding)
 }
 
 /* One set of maps for both. */
-static inline void world_load(struct world *world, uint8_t forwarding)
+static inline void world_load(struct world *world, uint8_t forwarding, bool has_tc)
 {
 	const struct svc_packet_config packet = world_packet_config(forwarding);
 	const struct svc_config config = {.host_netns_cookie = 1,
@@ -269,7 +269,8 @@ static inline void world_load(struct world *world, uint8_t forwarding)
 	memcpy((void *)&world->tc->rodata->svc_packet_config, &snat, sizeof(snat));
 	memcpy((void *)&world->xdp->rodata->svc_packet_config, &packet, sizeof(packet));
 	world_size(world->tc->obj);
-	/* of tc one program is enough: each takes its time */
+	/* of tc one program at most: each takes its time */
+	bpf_program__set_autoload(world->tc->progs.ingress_l2, has_tc);
 	bpf_program__set_autoload(world->tc->progs.egress_l2, false);
 	bpf_program__set_autoload(world->tc->progs.ingress_l3, false);
 	bpf_program__set_autoload(world->tc->progs.egress_l3, false);
@@ -284,24 +285,30 @@ static inline void world_load(struct world *world, uint8_t forwarding)
 	cr_assert_eq(xdp_bpf__load(world->xdp), 0);
 }
 
-/** world_skip_old() - skip a test where the kernel does not let one say what device a frame is on.
- */
-static inline void world_skip_old(const struct world *world)
+/* Not where the kernel does not let a test say by which device a frame comes in. */
+static inline void world_skip_old(void)
 {
-	struct xdp_md context = {.data_end = 64, .ingress_ifindex = world->ifindexes[0]};
+	static const struct bpf_insn code[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = XDP_PASS},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
 	unsigned char frame[64] = {0};
+	struct xdp_md context = {.data_end = sizeof(frame), .ingress_ifindex = 1};
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = sizeof(frame),
 		    .ctx_in = &context, .ctx_size_in = sizeof(context));
+	_close_ int fd =
+		bpf_prog_load(BPF_PROG_TYPE_XDP, "pass", "GPL", code, ARRAY_SIZE(code), NULL);
 
-	if (bpf_prog_test_run_opts(bpf_program__fd(world->xdp->progs.ingress_xdp), &options))
+	if (fd < 0 || bpf_prog_test_run_opts(fd, &options))
 		cr_skip_test("XDP test run with a context (Linux 5.15): %s", strerror(errno));
 }
 
-/** world_open() - all of it. @forwarding: of the XDP program. */
-static inline void world_open(struct world *world, uint8_t forwarding)
+/** world_open() - all of it. @forwarding: of the XDP program. @has_tc: tc's is loaded too. */
+static inline void world_open(struct world *world, uint8_t forwarding, bool has_tc)
 {
 	world_make_network();
-	world_load(world, forwarding);
+	world_skip_old();
+	world_load(world, forwarding, has_tc);
 	for (int i = 0; i < 2; i++) {
 		world->ifindexes[i] = if_nametoindex(i ? "v1" : "v0");
 		world->links[i] = bpf_link_create(bpf_program__fd(world->xdp->progs.ingress_xdp),
@@ -312,7 +319,6 @@ static inline void world_open(struct world *world, uint8_t forwarding)
 	world_put_node(world);
 	for (int i = 0; i < N_SERVICES; i++)
 		world_put_service(world, (enum world_service)i);
-	world_skip_old(world);
 }
 
 static inline void world_close(struct world *world)
