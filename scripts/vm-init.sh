@@ -47,6 +47,8 @@ mount_api_file_systems() {
 	mount -t devpts devpts "$root/dev/pts"
 	mount -t tmpfs shm "$root/dev/shm"
 	ln -s /proc/self/fd "$root/dev/fd" # devtmpfs lacks it; bash's <(…) needs it
+	mkdir -p "$root/dev/net"
+	mknod "$root/dev/net/tun" c 10 200 # as udev does: opening it loads the module
 	mount -t cgroup2 cgroup "$root/sys/fs/cgroup"
 	mount -t bpf bpf "$root/sys/fs/bpf"
 }
