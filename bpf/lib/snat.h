@@ -165,10 +165,10 @@ static __always_inline bool snat_set_port(struct work *work, __u32 n)
 		return n == 0;
 	if (n == 0 && snat_is_port(bpf_ntohs(client->port)))
 		return true;
-	if (start >= n_ports)
-		start -= n_ports;
-	work->to.src.port = bpf_htons(snat_port(start));
-	return start < n_ports;
+	if (!n_ports)
+		return false;
+	work->to.src.port = bpf_htons(snat_port(start % n_ports));
+	return true;
 }
 
 /**

@@ -33,8 +33,6 @@
 	  "packet path: dropped: policy Local, no local backend (R26)")                            \
 	X(DROP_RANGE, "dropped_source_range",                                                      \
 	  "packet path: dropped: not in loadBalancerSourceRanges (R31)")                           \
-	X(DROP_FRAGMENT, "dropped_fragment",                                                       \
-	  "packet path: dropped: fragment before its first one")                                   \
 	X(SKIP_MALFORMED, "skipped_malformed",                                                     \
 	  "packet path: left alone: to a frontend's address, and malformed")                       \
 	X(DROP_NO_ROUTE, "dropped_no_route", "packet path: dropped: no route to the backend")      \

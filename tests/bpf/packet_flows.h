@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the tests of flows have in common. */
+#ifndef SVCBPF_TESTS_PACKET_FLOWS_H
+#define SVCBPF_TESTS_PACKET_FLOWS_H
+
+#include <sys/socket.h>
+
+#include "packet_talk.h"
+
+static struct world world;
+
+static inline void close_world(void)
+{
+	world_close(&world);
+}
+
+static inline void open_world(void)
+{
+	world_open(&world, "default", &(struct svc_packet_config){0});
+}
+
+/* A client outside asks for @service by its ClusterIP, and gets a backend on another node. */
+static inline struct talk talk_to(enum world_service service, uint8_t protocol, int is_ipv6)
+{
+	return (struct talk){
+		.service = service,
+		.type = SVC_TYPE_CLUSTER_IP,
+		.protocol = protocol,
+		.is_ipv6 = is_ipv6,
+		.client = client_at,
+		.backend = service == SMALL ? small_at : remote_at,
+		.sport = TALK_PORT_KEPT,
+		.is_snat = true,
+	};
+}
+
+static inline struct world_run at_uplink(void)
+{
+	return (struct world_run){.hook = INGRESS, .ifindex = world.up};
+}
+
+enum { C = SVC_FLOW_FORWARD, B = SVC_FLOW_REPLY }; /* who sends: the client, the backend */
+
+static inline struct packet_spec segment(const struct talk *talk, uint8_t from, uint8_t flags)
+{
+	struct packet_spec spec =
+		from == C ? talk_request(talk) : talk_swapped(talk_translated(talk));
+
+	spec.flags = flags;
+	return spec;
+}
+
+#endif
