@@ -154,7 +154,7 @@ static struct parsed parse_file(const char *text, const char *words)
 	char all[256];
 	int fd;
 
-	memcpy(path + sizeof(path) - 7, "XXXXXX", 6);
+	memcpy(path + sizeof(path) - 7, "XXXXXX", 7);
 	fd = mkstemp(path);
 	cr_assert_geq(fd, 0);
 	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
