@@ -102,8 +102,8 @@ end_worlds() {
 trap end_worlds EXIT
 
 inside() { # PID: the first descendant that has the world's namespaces below its root
-	local child
-	[ ! -e "/proc/$1/root/run/netns/pod21" ] || { echo "$1" && return; }
+	local child world=/proc/$1/root
+	[ ! -e "$world/run/netns/pod21" ] || { echo "$1" && return; }
 	for child in $(ps -o pid= --ppid "$1"); do inside "$child"; done
 }
 
