@@ -2,14 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 # Build the real Kubernetes programs that the tests run against, and print the folder they are in.
 #
-#   tests/e2e/build.sh [NAME...]   default: etcd kube-apiserver kube-controller-manager
-#                                  also known: kube-proxy
-#   tests/e2e/build.sh --folder    only print the folder; exit 1 when the default ones are not there
+#   tests/e2e/build.sh [NAME...]            default: control-plane
+#   tests/e2e/build.sh --folder [NAME...]   only print the folder; exit 1 when one of them is not there
 #
-# The versions are those that go.mod pins. The sources come through the Go module proxy that the
-# environment names (GOPROXY), checked against go.sum; what is built stays in a folder named by the
-# versions under $SVCBPF_E2E_CACHE (default ~/.cache/svcbpf-e2e). The first time takes about 7
-# minutes on 2 cores, 3 GB of disk and 3 GB of memory; one that is interrupted is taken up again.
+#   control-plane  etcd kube-apiserver kube-controller-manager
+#   cluster        kube-scheduler kubelet kubectl kube-proxy agnhost e2e.test ginkgo coredns, and those above
+#   tools          helm actionlint
+#
+# The versions are those that the go.mod of this folder, of coredns and of tools pin. The sources come
+# through the Go module proxy that the environment names (GOPROXY), checked against go.sum; what is
+# built stays in a folder named by the versions under $SVCBPF_E2E_CACHE (default ~/.cache/svcbpf-e2e).
+# On 2 cores the control plane takes about 7 minutes the first time, the cluster 25 to 35, with 5 GB of
+# disk and 3 GB of memory; a build that is interrupted is taken up again.
 #
 # Needs curl, python3, and a Go from 1.21 on, which fetches the toolchain that go.mod names by itself.
 # Where there is only an older one (Debian 12 has 1.19), that toolchain is fetched here, and checked
@@ -17,11 +21,13 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 
-default=(etcd kube-apiserver kube-controller-manager)
+control_plane=(etcd kube-apiserver kube-controller-manager)
+cluster=("${control_plane[@]}" kube-scheduler kubelet kubectl kube-proxy agnhost e2e.test ginkgo coredns)
+tools=(helm actionlint)
 cache=${SVCBPF_E2E_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/svcbpf-e2e}
 kubernetes=$(awk '$1 == "k8s.io/kubernetes" { print $2 }' go.mod)
 toolchain=$(awk '$1 == "toolchain" { print $2 }' go.mod)
-folder=$cache/$kubernetes-$(cat go.mod go.sum | sha256sum | cut -c 1-12)
+folder=$cache/$kubernetes-$(cat {.,coredns,tools}/go.{mod,sum} | sha256sum | cut -c 1-12)
 
 die() {
 	echo "build.sh: $1" >&2
@@ -31,8 +37,13 @@ die() {
 package() { # NAME
 	case $1 in
 	etcd) echo go.etcd.io/etcd/server/v3 ;;
-	kube-apiserver | kube-controller-manager | kube-proxy) echo "k8s.io/kubernetes/cmd/$1" ;;
-	*) die "unknown program '$1'; known: ${default[*]} kube-proxy" ;;
+	kube-* | kubelet | kubectl) echo "k8s.io/kubernetes/cmd/$1" ;;
+	agnhost) echo k8s.io/kubernetes/test/images/agnhost ;;
+	e2e.test) echo k8s.io/kubernetes/test/e2e ;;
+	ginkgo) echo github.com/onsi/ginkgo/v2/ginkgo ;;
+	coredns) echo . ;;
+	helm) echo helm.sh/helm/v3/cmd/helm ;;
+	actionlint) echo github.com/rhysd/actionlint/cmd/actionlint ;;
 	esac
 }
 
@@ -113,12 +124,19 @@ find_go() {
 }
 
 build() { # NAME
-	local flags='-s -w' start=$SECONDS
-	[ "$1" = etcd ] || flags+=" -X k8s.io/component-base/version.gitVersion=$kubernetes \
--X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=$(cut -d . -f 2 <<<"$kubernetes")"
+	local flags='-s -w' start=$SECONDS module=. how=(build)
+	case $1 in
+	kube* | e2e.test)
+		flags+=" -X k8s.io/component-base/version.gitVersion=$kubernetes -X k8s.io/component-base/version.gitMajor=1 \
+-X k8s.io/component-base/version.gitMinor=$(cut -d . -f 2 <<<"$kubernetes")"
+		;;
+	coredns) module=coredns ;;
+	helm | actionlint) module=tools ;;
+	esac
+	[ "$1" != e2e.test ] || how=(test -c)
 	echo "build.sh: building $1" >&2
-	CGO_ENABLED=0 GOFLAGS='' GOWORK=off "$go" build -mod=readonly -buildvcs=false -trimpath -ldflags "$flags" \
-		-o "$folder/$1.new" "$(package "$1")" >&2
+	CGO_ENABLED=0 GOFLAGS='' GOWORK=off "$go" -C "$module" "${how[@]}" -mod=readonly -buildvcs=false -trimpath \
+		-ldflags "$flags" -o "$folder/$1.new" "$(package "$1")" >&2
 	mv "$folder/$1.new" "$folder/$1"
 	echo "build.sh: $1 took $((SECONDS - start)) s" >&2
 }
@@ -130,11 +148,32 @@ all_there() {
 	done
 }
 
-wanted=("$@")
-if [ $# = 0 ] || [ "$1" = --folder ]; then wanted=("${default[@]}"); fi
-for name in "${wanted[@]}"; do package "$name" >/dev/null; done
+# Sets $wanted.
+expand() { # NAME...
+	local name
+	wanted=()
+	for name in "${@:-control-plane}"; do
+		case $name in
+		control-plane) wanted+=("${control_plane[@]}") ;;
+		cluster) wanted+=("${cluster[@]}") ;;
+		tools) wanted+=("${tools[@]}") ;;
+		*)
+			[[ " ${cluster[*]} ${tools[*]} " == *" $name "* ]] ||
+				die "unknown program '$name'; known: control-plane cluster tools ${cluster[*]} ${tools[*]}"
+			wanted+=("$name")
+			;;
+		esac
+	done
+}
+
+only_folder=
+if [ "${1:-}" = --folder ]; then
+	only_folder=1
+	shift
+fi
+expand "$@"
 if ! all_there; then
-	[ "${1:-}" != --folder ] || die "not built yet: make e2e-build"
+	[ -z "$only_folder" ] || die "not built yet: tests/e2e/build.sh ${*:-control-plane}"
 	mkdir -p "$folder"
 	exec {lock}>"$cache/lock"
 	flock "$lock"
