@@ -12,8 +12,12 @@ PREFIX ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
 MANDIR ?= $(PREFIX)/share/man
 BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSCONFDIR ?= /etc
 VMLINUX_BTF ?= /sys/kernel/btf/vmlinux
+IMAGE ?= svcbpf:$(subst +,-,$(VERSION))
 
+CONFIG := $(SYSCONFDIR)/svcbpf/config.yaml
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0)
 Q := $(if $(filter 1,$(V)),,@)
 say = @printf '  %-8s %s\n' $(1) $(2)
@@ -39,8 +43,9 @@ sources = $(sort $(wildcard user/$(1)/*.c))
 objects = $(patsubst %.c,$(O)/%.o,$(filter-out user/cmd/main.c,$(sources)))
 ARCHIVES := $(LAYERS:%=$(O)/lib/%.a)
 
-BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Werror -Wno-missing-declarations \
-	-Wno-unused-parameter -D__TARGET_ARCH_$(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/') \
+# The objects keep the names of their sources, for the verifier's log: not those of the builder's folders.
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -ffile-prefix-map=$(CURDIR)=. -std=gnu11 -Wall -Wextra -Werror \
+	-Wno-missing-declarations -Wno-unused-parameter -D__TARGET_ARCH_$(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/') \
 	-I$(O)/gen -Iinclude -Ibpf $(shell $(PKG_CONFIG) --cflags libbpf 2>/dev/null)
 SKELETONS := $(O)/gen/sock.skel.h $(O)/gen/sock_compat.skel.h $(O)/gen/overflow.skel.h \
 	$(O)/gen/packet.skel.h $(O)/gen/xdp.skel.h
@@ -48,7 +53,8 @@ SKELETONS := $(O)/gen/sock.skel.h $(O)/gen/sock_compat.skel.h $(O)/gen/overflow.
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(sort $(wildcard tests/unit/*/test_*.c)))
 BPF_TESTS := $(patsubst tests/bpf/%.c,$(O)/tests/bpf/%,$(sort $(wildcard tests/bpf/test_*.c)))
 BPF_PROBES := $(patsubst tests/bpf/%.bpf.c,$(O)/gen/%.skel.h,$(sort $(wildcard tests/bpf/*.bpf.c)))
-NET_TOOLS := $(patsubst tests/net/%.c,$(O)/tests/net/%,$(sort $(wildcard tests/net/*.c)))
+NET_TOOLS := $(patsubst tests/net/%.c,$(O)/tests/net/%,$(sort $(wildcard tests/net/*.c))) \
+	$(patsubst tests/net/preload/%.c,$(O)/tests/net/%.so,$(sort $(wildcard tests/net/preload/*.c)))
 BENCH_TOOLS := $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(sort $(wildcard tests/bench/*.c)))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/*.c)))
 
@@ -56,7 +62,8 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(sort $(wildcard tests/f
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all check check-unit check-bpf check-net check-kernels lint fmt install uninstall clean demo deps \
-	e2e e2e-build bench-connect bench-load bench-packets bench-sync fuzz fuzz-build help tests FORCE
+	e2e e2e-build e2e-cluster e2e-cluster-build image kind-smoke deb bench-connect bench-load \
+	bench-packets bench-sync fuzz fuzz-build help tests FORCE
 
 all: $(O)/svcbpf ## build build/svcbpf
 
@@ -94,7 +101,9 @@ $(O)/user/datapath/object.o $(O)/user/datapath/overflow.o: $(SKELETONS)
 $(O)/gen/vmlinux.h:
 	$(call say,BTF,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(if $(VMLINUX_H),cp $(VMLINUX_H) $@,$(BPFTOOL) btf dump file $(VMLINUX_BTF) format c > $@)
+	$(Q)$(if $(VMLINUX_H),cp $(VMLINUX_H) $@,test -r $(VMLINUX_BTF) || { echo '$(VMLINUX_BTF) is missing: this kernel has \
+	no BTF; give VMLINUX_H=FILE, made where there is: bpftool btf dump file /sys/kernel/btf/vmlinux format c >FILE' >&2; \
+	exit 1; }; $(BPFTOOL) btf dump file $(VMLINUX_BTF) format c > $@)
 
 $(O)/bpf/%.bpf.o: bpf/%.bpf.c $(O)/gen/vmlinux.h
 	$(call say,BPF,$<)
@@ -146,6 +155,10 @@ $(O)/tests/net/%: tests/net/%.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -Iinclude $(CFLAGS) -MMD -MP -MF $@.d -o $@ $< -lm -lpthread
 
+$(O)/tests/net/%.so: tests/net/preload/%.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -fPIC -shared -MMD -MP -MF $@.d -o $@ $<
+
 $(O)/tests/bench/%: tests/bench/%.c $(ARCHIVES)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -MMD -MP -MF $@.d -o $@ $< \
@@ -177,8 +190,15 @@ check-kernels: tests ## run the tests under other kernels in qemu; KERNELS="bull
 e2e: all $(NET_TOOLS) e2e-build ## run the tests against a real Kubernetes API server (root)
 	$(Q)O=$(O) TIMEOUT_S=$(or $(TIMEOUT_S),600) tests/run.sh e2e
 
-e2e-build: ## build etcd and the API server for them: minutes the first time, kept in ~/.cache
-	$(Q)tests/e2e/build.sh > /dev/null
+e2e-build: ## build etcd, the API server, kubectl and helm for them: minutes the first time, kept in ~/.cache
+	$(Q)tests/e2e/build.sh control-plane kubectl helm > /dev/null
+
+e2e-cluster: all $(NET_TOOLS) e2e-cluster-build ## run Kubernetes' own tests, and ours, in a two-node cluster (root); SHORT=1: only the short ones of Kubernetes
+	$(Q)O=$(O) CLUSTER_SHORT=$(or $(SHORT),0) TIMEOUT_S=$(or $(TIMEOUT_S),2400) tests/run.sh \
+		$(if $(filter 1,$(SHORT)),tests/e2e/cluster/70_upstream.sh,cluster)
+
+e2e-cluster-build: ## build Kubernetes and its tests for that: 20 minutes the first time, kept in ~/.cache
+	$(Q)tests/e2e/build.sh cluster > /dev/null && tests/e2e/cluster/images.sh > /dev/null
 
 # clang does not know the warnings of gcc that pragmas in the sources name.
 fuzz: ## fuzz the parsers with clang's libFuzzer, ASan and UBSan; FUZZ_TIME=30 seconds each, FUZZ="text config"
@@ -209,13 +229,35 @@ bench-load: all ## load time, memory and time of one change, 10,000 Services x 2
 bench-sync: all $(NET_TOOLS) e2e-build ## the same with a real API server; SERVICES=10000 ENDPOINTS=25 CHANGES=50
 	$(Q)O=$(O) tests/bench/sync.sh $(or $(SERVICES),10000) $(or $(ENDPOINTS),25) $(or $(CHANGES),50)
 
-install: all ## install the binary, man page and completion under PREFIX
+# The service is neither enabled nor started, and a configuration that is there stays.
+install: all ## install binary, man page, completion and systemd unit under PREFIX, the configuration in /etc
 	install -D -m 0755 $(O)/svcbpf $(DESTDIR)$(SBINDIR)/svcbpf
 	install -D -m 0644 user/man/svcbpf.8 $(DESTDIR)$(MANDIR)/man8/svcbpf.8
 	install -D -m 0644 user/man/svcbpf.bash $(DESTDIR)$(BASHCOMPDIR)/svcbpf
+	install -d -m 0755 $(DESTDIR)$(UNITDIR)
+	sed 's|@SBINDIR@|$(SBINDIR)|; s|@SYSCONFDIR@|$(SYSCONFDIR)|' scripts/deploy/systemd/svcbpf.service.in \
+		> $(DESTDIR)$(UNITDIR)/svcbpf.service
+	chmod 0644 $(DESTDIR)$(UNITDIR)/svcbpf.service
+	test -e $(DESTDIR)$(CONFIG) || { install -d -m 0755 $(dir $(DESTDIR)$(CONFIG)) && \
+		sed 's|/etc/svcbpf|$(SYSCONFDIR)/svcbpf|' scripts/deploy/systemd/config.yaml \
+		> $(DESTDIR)$(CONFIG) && chmod 0644 $(DESTDIR)$(CONFIG); }
 
-uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(SBINDIR)/svcbpf $(DESTDIR)$(MANDIR)/man8/svcbpf.8 $(DESTDIR)$(BASHCOMPDIR)/svcbpf
+image: all ## make the container image without Docker: build/svcbpf-image.tar; IMAGE=svcbpf:1.0
+	$(Q)rm -rf $(O)/image && scripts/image/rootfs.sh $(O)/svcbpf $(O)/image
+	$(Q)scripts/image/archive.sh $(O)/image $(O)/svcbpf-image.tar $(IMAGE)
+
+kind-smoke: image ## install the image in a kind cluster without kube-proxy, check it, remove it (Docker, kind, kubectl)
+	$(Q)scripts/kind-smoke.sh --image-archive $(O)/svcbpf-image.tar
+
+uninstall: ## remove what install put there, but a configuration that was changed
+	rm -f $(DESTDIR)$(SBINDIR)/svcbpf $(DESTDIR)$(MANDIR)/man8/svcbpf.8 $(DESTDIR)$(BASHCOMPDIR)/svcbpf \
+		$(DESTDIR)$(UNITDIR)/svcbpf.service
+	! sed 's|/etc/svcbpf|$(SYSCONFDIR)/svcbpf|' scripts/deploy/systemd/config.yaml | \
+		cmp -s - $(DESTDIR)$(CONFIG) || rm -f $(DESTDIR)$(CONFIG)
+	rmdir $(dir $(DESTDIR)$(CONFIG)) 2>/dev/null || :
+
+deb: ## build the Debian package: build/svcbpf_VERSION_ARCH.deb
+	$(Q)O=$(O) scripts/deb/build.sh $(VERSION)
 
 clean: ## remove the build folders
 	rm -rf build build-san

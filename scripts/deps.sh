@@ -6,17 +6,23 @@
 #   scripts/deps.sh --list     print the list, one package a line
 #   scripts/deps.sh --missing  print what is not installed; exit 1 when there is any
 #
-# SVCBPF_DEPS chooses the groups: build, demo, test, lint, kernels (default: "build test lint").
+# SVCBPF_DEPS chooses the groups: build, image, deb, demo, test, cluster, lint, kernels (default:
+# "build test lint").
 set -euo pipefail
 
 # "a|b=package": nothing is missing where one of the commands (or files) a, b exists.
 build=(make gcc libc6-dev git pkg-config clang bpftool libbpf-dev libelf-dev zlib1g-dev
 	linux-libc-dev libcurl4-openssl-dev libcjson-dev libyaml-dev libevent-dev uthash-dev
 	libsmartcols-dev libmnl-dev libcap-dev iproute2)
+image=(ca-certificates)
+deb=(debhelper dpkg-dev)
 demo=(curl python3 util-linux procps)
-test=("${demo[@]}" libcriterion-dev libclang-rt-dev kmod man-db groff-base openssl iperf3 traceroute
-	iputils-ping ethtool nftables 'node=nodejs'
+test=("${demo[@]}" "${image[@]}" "${deb[@]}" lintian systemd libcriterion-dev libclang-rt-dev kmod man-db
+	groff-base openssl iperf3 traceroute iputils-ping ethtool nftables libcap2-bin
+	containerd=containerd runc=runc promtool=prometheus 'node=nodejs'
 	'go=golang-go')
+cluster=(containerd=containerd runc=runc containernetworking-plugins busybox-static bind9-dnsutils curl
+	iproute2 netcat-openbsd wget iptables nftables openssl procps python3)
 lint=(clang-format clang-tidy sparse shellcheck)
 kernels=(qemu-system-x86 qemu-system-common cpio busybox-static xz-utils kmod
 	debian-archive-keyring '/usr/lib/qemu/virtiofsd|/usr/libexec/virtiofsd=virtiofsd')
@@ -33,11 +39,14 @@ entries() {
 	for group in ${SVCBPF_DEPS:-build test lint}; do
 		case $group in
 		build) printf '%s\n' "${build[@]}" ;;
+		image) printf '%s\n' "${image[@]}" ;;
+		deb) printf '%s\n' "${deb[@]}" ;;
 		demo) printf '%s\n' "${demo[@]}" ;;
 		test) printf '%s\n' "${test[@]}" ;;
+		cluster) printf '%s\n' "${cluster[@]}" ;;
 		lint) printf '%s\n' "${lint[@]}" ;;
 		kernels) printf '%s\n' "${kernels[@]}" ;;
-		*) die "unknown group '$group'; known: build demo test lint kernels" 2 ;;
+		*) die "unknown group '$group'; known: build image deb demo test cluster lint kernels" 2 ;;
 		esac
 	done
 }

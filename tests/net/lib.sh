@@ -148,6 +148,10 @@ t_cgroup2_mount() { # where cgroup v2 is mounted
 	sed -nE 's|^[^ ]+ [^ ]+ [^ ]+ / ([^ ]+) .* - cgroup2 .*|\1|p' /proc/self/mountinfo | head -n 1
 }
 
+t_cgroup_mounts() { # where cgroups are mounted, v2 and each hierarchy of v1
+	sed -nE 's|^[^ ]+ [^ ]+ [^ ]+ / ([^ ]+) .* - cgroup2? .*|\1|p' /proc/self/mountinfo
+}
+
 _t_remove_cgroup() {
 	local folder
 	find "$1" -depth -type d 2>/dev/null | while read -r folder; do
@@ -158,18 +162,23 @@ _t_remove_cgroup() {
 # Cgroups left behind by scripts (and unit tests) that were killed: named by the pid they had.
 t_reap() {
 	local mount folder pid
-	mount=$(t_cgroup2_mount)
-	[ -n "$mount" ] || return 0
-	for folder in "$mount"/svcbpf-t[0-9]*-*; do
-		[ -d "$folder" ] || continue
-		pid=${folder##*/svcbpf-t}
-		[ -d "/proc/${pid%%-*}" ] || _t_remove_cgroup "$folder"
-	done
+	while read -r mount; do
+		for folder in "$mount"/svcbpf-t[0-9]*-*; do
+			[ -d "$folder" ] || continue
+			pid=${folder##*/svcbpf-t}
+			[ -d "/proc/${pid%%-*}" ] || _t_remove_cgroup "$folder"
+		done
+	done < <(t_cgroup_mounts)
 }
 
-_t_cgroup_is_gone() {
-	_t_remove_cgroup "$T_CGROUP"
-	[ ! -d "$T_CGROUP" ]
+_t_cgroup_is_gone() { # in v1 too, where tests/e2e/cluster has some
+	local mount left=0
+	while read -r mount; do
+		[ -d "$mount/${T_CGROUP##*/}" ] || continue
+		_t_remove_cgroup "$mount/${T_CGROUP##*/}"
+		[ ! -d "$mount/${T_CGROUP##*/}" ] || left=1
+	done < <(t_cgroup_mounts)
+	[ $left = 0 ]
 }
 
 # The outer half: start the script again inside, wait for it, and remove the cgroup behind it. When
@@ -187,7 +196,7 @@ _t_enter() {
 	trap 'kill -KILL $inside' INT TERM HUP
 	wait $inside || status=$?
 	wait $inside 2>/dev/null || :
-	t_wait 5 _t_cgroup_is_gone || :
+	t_wait 10 _t_cgroup_is_gone || :
 	exit $status
 }
 
