@@ -10,6 +10,7 @@
 #include "cmd/agent_snapshot.h"
 #include "cmd/capabilities.h"
 #include "cmd/cgroup.h"
+#include "cmd/manager.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -69,6 +70,7 @@ static void on_source_log(void *arg, int level, const char *text)
 	struct agent *agent = arg;
 
 	log_write((enum log_level)level, "%s", text);
+	agent_problems_later(agent);
 	if (agent->on_source)
 		event_active(agent->on_source, EV_TIMEOUT, 0);
 }
@@ -234,11 +236,14 @@ int agent_open(struct agent *agent, const struct options *options)
 
 	agent->options = options;
 	agent->start_ms = clock_now_ms();
+	agent_clock_begin(&agent->clock);
 	r = find_cgroup(options, &agent->cgroup);
 	if (r == 0)
 		r = check_cgroup(agent->cgroup);
 	if (r == 0)
 		r = open_feed(agent);
+	if (r == 0)
+		r = agent_manager_open(agent);
 	if (r == 0)
 		r = open_datapath(agent);
 	if (r == 0)
@@ -277,6 +282,7 @@ void agent_close(struct agent *agent)
 	agent_config_free(agent->config);
 	agent_snapshot_free(agent->snapshot);
 	agent_report_close(agent);
+	manager_free(agent->manager);
 	feed_close(&agent->feed);
 	if (agent->base)
 		event_base_free(agent->base);

@@ -3,6 +3,7 @@
 #ifndef SVCBPF_CMD_AGENT_H
 #define SVCBPF_CMD_AGENT_H
 
+#include "cmd/agent_clock.h"
 #include "cmd/agent_metrics.h"
 #include "cmd/agent_problems.h"
 #include "cmd/agent_serve.h"
@@ -25,6 +26,7 @@ struct devices;
 struct event;
 struct event_base;
 struct event_recorder;
+struct manager;
 
 /**
  * struct agent - all of it; zero-initialise, agent_close() copes with half of it.
@@ -37,6 +39,7 @@ struct event_recorder;
  * @is_restoring: what the source tells now is a saved state.
  * @result: what ends the event loop; 0: a signal, or --once is done.
  * @start_ms: when the agent began, CLOCK_MONOTONIC.
+ * @clock: as it was at the last agent_watch_clock().
  * @n_snapshots: written, as the metrics were told.
  * @saved_ns: CLOCK_REALTIME of the saved or pinned state that is served; 0: none.
  * @selftest_error: of the last self-test that was logged; 0: passed.
@@ -61,6 +64,7 @@ struct agent {
 	struct event_recorder *events;
 	struct agent_snapshot *snapshot;
 	struct agent_config *config;
+	struct manager *manager;
 	struct agent_problems problems;
 	struct rejects rejects;
 	struct changes changes;
@@ -87,6 +91,7 @@ struct agent {
 	int result;
 	uint64_t start_ms;
 	uint64_t saved_ns;
+	struct agent_clock clock;
 	uint64_t n_snapshots;
 	int selftest_error;
 	uint64_t selftest_logged_ms;
@@ -226,6 +231,19 @@ void agent_restore_later(struct agent *agent);
 
 /** agent_tell_source() - keep for `svcbpf status` how far the source can be relied on. */
 void agent_tell_source(struct agent *agent);
+
+/**
+ * agent_watch_clock() - after the clock was set, all that `svcbpf status` tells the age of is told
+ * anew; after a sleep the API server is asked anew.
+ */
+void agent_watch_clock(struct agent *agent);
+
+/** agent_manager_open() - tell the service manager that the start goes on. Return: 0; -ENOMEM,
+ * logged. */
+int agent_manager_open(struct agent *agent);
+
+/** agent_manager_tell() - a line for the service manager's status: how far @source is known. */
+void agent_manager_tell(struct agent *agent, const struct datapath_source *source);
 
 /** agent_ready() - the first complete sync and self-test are done: tell who waits for it, once. */
 void agent_ready(struct agent *agent);

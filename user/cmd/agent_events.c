@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "cmd/agent.h"
-#include "cmd/sd_notify.h"
+#include "cmd/manager.h"
 #include "datapath/stale_udp.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -20,14 +20,6 @@
 #define API_PATIENCE_MS 5000
 #define RETRY_FIRST_MS	500
 #define RETRY_MAX_MS	30000
-
-static void notify(const char *state)
-{
-	int r = sd_notify_send(state);
-
-	if (r < 0)
-		log_debug_errno(r, "telling the service manager %s: %m", state);
-}
 
 void agent_set_timer(struct event *event, uint64_t delay_ms)
 {
@@ -60,7 +52,7 @@ void agent_ready(struct agent *agent)
 		log_info("ready");
 	if (agent->options->ready_fd >= 0)
 		write_ready_fd(agent->options->ready_fd);
-	notify("READY=1");
+	manager_ready(agent->manager);
 }
 
 /* A failure is tried again often, but logged once a minute. */
@@ -170,7 +162,7 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	log_info("stopping on SIG%s: programs and maps stay, Services go on working as they are",
 		 sigabbrev_np((int)fd));
-	notify("STOPPING=1");
+	manager_stopping(agent->manager);
 	agent_end(agent, 0);
 }
 
@@ -182,6 +174,7 @@ static void on_hup(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	log_info("reading %s again on SIGHUP", agent->feed.source_name);
+	manager_reloading(agent->manager);
 	r = feed_reload(&agent->feed);
 	if (r < 0)
 		log_error_errno(r, "reading %s: %m; the last state stays", agent->feed.source_name);
@@ -235,6 +228,7 @@ static void on_source(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	agent_watch_clock(agent);
 	agent_tell_source(agent);
 	agent_set_timer(agent->on_source, AGENT_SOURCE_INTERVAL_MS);
 }

@@ -106,6 +106,11 @@ static void refresh(void *arg)
 	agent_tell_source(arg);
 }
 
+static void on_problems_changed(void *arg)
+{
+	agent_problems_later(arg);
+}
+
 static int open_servers(struct agent *agent)
 {
 	const struct options *options = agent->options;
@@ -119,6 +124,7 @@ static int open_servers(struct agent *agent)
 		.is_bind_hard_fail = options->is_bind_hard_fail,
 		.needs_node = agent->feed.kubernetes,
 		.health_failed = on_health_failed,
+		.problems_changed = on_problems_changed,
 		.arg = agent,
 	};
 

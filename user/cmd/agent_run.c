@@ -11,7 +11,8 @@
 /* All is told, written and attached before the loop runs. */
 static int begin_manifests(struct agent *agent)
 {
-	int r = feed_load(&agent->feed, 0);
+	char error[FEED_ERROR_MAX];
+	int r = feed_load(&agent->feed, 0, error);
 
 	if (r < 0)
 		return log_error_errno(r, "reading the manifests: %m");
@@ -42,6 +43,7 @@ int agent_run(struct agent *agent)
 	if (r < 0)
 		return log_error_errno(r, "event loop: %m");
 	agent_tell_source(agent);
+	agent_problems_later(agent); /* of the HTTP servers */
 	r = agent->feed.manifests ? begin_manifests(agent) : begin_kubernetes(agent);
 	if (r < 0 || (agent->feed.manifests && agent->options->is_once))
 		return r;

@@ -27,22 +27,26 @@
 #define MAX_CHECK_CONNECTIONS	 512 /* of all health checks together */
 #define PROXY_MODE		 "svcbpf"
 #define HEALTH_FAILED_TEXT_BYTES 512
+#define PROBLEM_TEXT_BYTES	 256
 #define CONTENT_TYPE_JSON	 "application/json"
 
 /**
  * struct listener - a server that goes on trying to listen.
- * @name: for the log.  @is_hard_fail: it does not go on.  @server: NULL while it cannot be had.
- * @is_told: that was logged.
+ * @name: of the option.  @use: what fails without it.  @is_hard_fail: it does not go on.
+ * @server: NULL while it cannot be had.  @error: why, negative errno; 0: it is there, or not asked
+ *	for.
  */
 struct listener {
+	struct agent_serve *serve;
 	const char *name;
+	const char *use;
 	struct http_bind bind;
 	struct http_routes routes;
 	struct http_connections *connections;
 	struct http_server *server;
 	struct event *on_retry;
 	bool is_hard_fail;
-	bool is_told;
+	int error;
 };
 
 /** struct agent_serve - see the header. */
@@ -52,6 +56,7 @@ struct agent_serve {
 	char *node_name;
 	bool needs_node;
 	void (*health_failed)(void *arg, const char *namespace, const char *name, const char *text);
+	void (*problems_changed)(void *arg);
 	void *arg;
 	struct proxy_health health;
 	struct listener healthz;
@@ -118,8 +123,16 @@ static const struct http_route scrape_routes[] = {
 
 /* ------------------------------------------------------------------ listening */
 
+static void problems_changed(const struct agent_serve *serve)
+{
+	if (serve->problems_changed)
+		serve->problems_changed(serve->arg);
+}
+
 static int listener_try(struct listener *listener)
 {
+	const struct timeval delay = {.tv_sec = BIND_RETRY_S};
+	const int before = listener->error;
 	char where[HTTP_BIND_TEXT_MAX];
 	int r = http_server_new(listener->connections, &listener->bind, &listener->routes,
 				&listener->server);
@@ -127,21 +140,28 @@ static int listener_try(struct listener *listener)
 	http_bind_format(&listener->bind, where);
 	if (r < 0 && listener->is_hard_fail)
 		return log_error_errno(r, "%s: listening on %s: %m", listener->name, where);
-	if (r < 0) {
-		const struct timeval delay = {.tv_sec = BIND_RETRY_S};
-
-		if (!listener->is_told)
-			log_warn_errno(r, "%s: listening on %s: %m; trying again every %d s",
-				       listener->name, where, BIND_RETRY_S);
-		listener->is_told = true;
+	if (r < 0)
 		event_add(listener->on_retry, &delay);
-		return 0;
-	}
-	if (listener->is_told)
-		log_info("%s: listening on %s now", listener->name, where);
 	else
 		log_debug("%s: listening on %s", listener->name, where);
+	listener->error = r;
+	if (r != before)
+		problems_changed(listener->serve);
 	return 0;
+}
+
+/* What is to be done about a port or address that cannot be had. */
+static void format_problem(char *buf, size_t size, uint16_t port, int error, const char *use)
+{
+	if (error == -EADDRINUSE)
+		snprintf(buf, size,
+			 "port %u is taken by another process: %s; end what 'ss -ltnp sport = :%u' "
+			 "shows, or choose another port; tried again every %d s",
+			 port, use, port, BIND_RETRY_S);
+	else
+		snprintf(buf, size,
+			 "port %u cannot be listened on (%s): %s; tried again every %d s", port,
+			 strerror(-error), use, BIND_RETRY_S);
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *arg)
@@ -151,10 +171,12 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 	listener_try(arg);
 }
 
-/* @address: NULL or "": nothing is opened. @listener: its name and routes are set. */
-static int listener_open(struct listener *listener, struct event_base *base, const char *address)
+/* @address: NULL or "": nothing is opened. @listener: its name, use and routes are set. */
+static int listener_open(struct listener *listener, struct agent_serve *serve, const char *address)
 {
 	int r;
+
+	listener->serve = serve;
 
 	if (!address || !*address)
 		return 0;
@@ -163,10 +185,10 @@ static int listener_open(struct listener *listener, struct event_base *base, con
 		log_error("%s: '%s' is no ADDRESS:PORT", listener->name, address);
 		return r;
 	}
-	listener->on_retry = event_new(base, -1, 0, on_retry, listener);
+	listener->on_retry = event_new(serve->base, -1, 0, on_retry, listener);
 	if (!listener->on_retry)
 		return -ENOMEM;
-	r = http_connections_new(base, MAX_CONNECTIONS, &listener->connections);
+	r = http_connections_new(serve->base, MAX_CONNECTIONS, &listener->connections);
 	return r < 0 ? r : listener_try(listener);
 }
 
@@ -183,16 +205,18 @@ static int open_listeners(struct agent_serve *serve, const struct agent_serve_op
 	int r;
 
 	serve->healthz.name = "healthz-bind-address";
+	serve->healthz.use = "/healthz and /livez are not svcbpf's";
 	serve->healthz.routes =
 		(struct http_routes){healthz_routes, ARRAY_SIZE(healthz_routes), serve};
 	serve->healthz.is_hard_fail = options->is_bind_hard_fail;
 	serve->scrape.is_hard_fail = options->is_bind_hard_fail;
 	serve->scrape.name = "metrics-bind-address";
+	serve->scrape.use = "/metrics are not svcbpf's";
 	serve->scrape.routes =
 		(struct http_routes){scrape_routes, ARRAY_SIZE(scrape_routes), serve};
-	r = listener_open(&serve->healthz, serve->base, options->healthz_bind_address);
+	r = listener_open(&serve->healthz, serve, options->healthz_bind_address);
 	if (r == 0)
-		r = listener_open(&serve->scrape, serve->base, options->metrics_bind_address);
+		r = listener_open(&serve->scrape, serve, options->metrics_bind_address);
 	return r;
 }
 
@@ -204,8 +228,7 @@ static void on_check_failed(void *arg, const char *namespace, const char *name, 
 	struct agent_serve *serve = arg;
 	char text[HEALTH_FAILED_TEXT_BYTES];
 
-	log_warn_errno(error, "health check of %s/%s: listening on port %u: %m; trying again",
-		       namespace, name, port);
+	problems_changed(serve);
 	if (!serve->health_failed)
 		return;
 	/* in kube-proxy's words */
@@ -214,11 +237,17 @@ static void on_check_failed(void *arg, const char *namespace, const char *name, 
 	serve->health_failed(serve->arg, namespace, name, text);
 }
 
+static void on_check_opened(void *arg)
+{
+	problems_changed(arg);
+}
+
 static int open_checks(struct agent_serve *serve, bool is_every_address)
 {
 	struct health_checks_options options = {
 		.health = &serve->health,
 		.failed = on_check_failed,
+		.opened = on_check_opened,
 		.arg = serve,
 	};
 	int r = http_connections_new(serve->base, MAX_CHECK_CONNECTIONS, &serve->check_connections);
@@ -230,6 +259,45 @@ static int open_checks(struct agent_serve *serve, bool is_every_address)
 	if (r == 0 && !is_every_address)
 		r = health_checks_set_addresses(serve->checks, NULL, 0);
 	return r;
+}
+
+/* ------------------------------------------------------------------ problems */
+
+/** struct problem_sink - where problems go. */
+struct problem_sink {
+	void (*fn)(void *arg, const char *subject, const char *text);
+	void *arg;
+};
+
+static void tell_check(void *arg, const char *service, uint16_t port, int error)
+{
+	const struct problem_sink *sink = arg;
+	char text[PROBLEM_TEXT_BYTES];
+
+	format_problem(text, sizeof(text), port, error,
+		       "its health check is not answered, load balancers leave this node out");
+	sink->fn(sink->arg, service, text);
+}
+
+static void tell_listener(const struct listener *listener, const struct problem_sink *sink)
+{
+	char text[PROBLEM_TEXT_BYTES];
+
+	if (!listener->error)
+		return;
+	format_problem(text, sizeof(text), listener->bind.port, listener->error, listener->use);
+	sink->fn(sink->arg, listener->name, text);
+}
+
+void agent_serve_for_each_problem(const struct agent_serve *serve,
+				  void (*fn)(void *arg, const char *subject, const char *text),
+				  void *arg)
+{
+	struct problem_sink sink = {fn, arg};
+
+	tell_listener(&serve->healthz, &sink);
+	tell_listener(&serve->scrape, &sink);
+	health_checks_for_each_failed(serve->checks, tell_check, &sink);
 }
 
 const struct health_checks *agent_serve_health_checks(const struct agent_serve *serve)
@@ -266,6 +334,7 @@ int agent_serve_open(const struct agent_serve_options *options, struct agent_ser
 	serve->metrics = options->metrics;
 	serve->needs_node = options->needs_node;
 	serve->health_failed = options->health_failed;
+	serve->problems_changed = options->problems_changed;
 	serve->arg = options->arg;
 	serve->health.is_node_eligible = !options->needs_node;
 	serve->node_name = strdup(options->node_name ? options->node_name : "");
@@ -303,6 +372,11 @@ void agent_serve_set_node(struct agent_serve *serve, const struct k8s_node *node
 void agent_serve_pending(struct agent_serve *serve, uint8_t family)
 {
 	proxy_health_pending(&serve->health, family, proxy_health_now());
+}
+
+bool agent_serve_is_live(const struct agent_serve *serve)
+{
+	return proxy_health_is_healthy(&serve->health, proxy_health_now());
 }
 
 void agent_serve_restage(struct agent_serve *serve)

@@ -29,7 +29,8 @@ struct k8s_node;
  * @is_bind_hard_fail: an address that cannot be had now is an error.
  * @needs_node: /healthz is 503 while the Node is unknown (R45): with the API server as the source.
  * @health_failed: a health check could not be opened, @text is a whole line (R42): told once until
- *	it is open or asks for another port. May be NULL. It is logged here already.
+ *	it is open or asks for another port. May be NULL.
+ * @problems_changed: agent_serve_for_each_problem() tells others than before. May be NULL.
  */
 struct agent_serve_options {
 	struct event_base *base;
@@ -41,19 +42,28 @@ struct agent_serve_options {
 	bool is_bind_hard_fail;
 	bool needs_node;
 	void (*health_failed)(void *arg, const char *namespace, const char *name, const char *text);
+	void (*problems_changed)(void *arg);
 	void *arg;
 };
 
 /**
- * agent_serve_open() - listen. An address that cannot be had now is logged and tried again every 5
- * s, as kube-proxy does; with is_bind_hard_fail it ends the call. The soft limit of open files is
- * raised to the hard one: each health check needs some. Return: 0; -EINVAL: an address cannot be
- * read (logged); -ENOMEM.
+ * agent_serve_open() - listen. An address that cannot be had now is a problem and tried again every
+ * 5 s, as kube-proxy does; with is_bind_hard_fail it ends the call (logged). The soft limit of open
+ * files is raised to the hard one: each health check needs some. Return: 0; -EINVAL: an address
+ * cannot be read (logged); -ENOMEM.
  */
 int agent_serve_open(const struct agent_serve_options *options, struct agent_serve **ret);
 
 /** agent_serve_close() - stop all servers; NULL is fine. */
 void agent_serve_close(struct agent_serve *serve);
+
+/**
+ * agent_serve_for_each_problem() - what cannot be listened on now, and what to do about it.
+ * @subject: the option, or "namespace/name" of the Service.
+ */
+void agent_serve_for_each_problem(const struct agent_serve *serve,
+				  void (*fn)(void *arg, const char *subject, const char *text),
+				  void *arg);
 
 /** agent_serve_health_checks() - for struct agent_metrics_sources; borrowed. */
 const struct health_checks *agent_serve_health_checks(const struct agent_serve *serve);
@@ -67,6 +77,9 @@ void agent_serve_set_node(struct agent_serve *serve, const struct k8s_node *node
  * @family: ADDR_NONE: both.
  */
 void agent_serve_pending(struct agent_serve *serve, uint8_t family);
+
+/** agent_serve_is_live() - what /livez answers: whether no change waits for too long. */
+bool agent_serve_is_live(const struct agent_serve *serve);
 
 /** agent_serve_restage() - all health checks will be staged again: forget those staged so far. */
 void agent_serve_restage(struct agent_serve *serve);

@@ -117,7 +117,7 @@ static void try_start(struct agent_snapshot *snapshot)
 
 static bool has_news(const struct agent_snapshot *snapshot)
 {
-	return snapshot->is_changed || snapshot->contact_s > snapshot->state.saved_s;
+	return snapshot->is_changed || snapshot->contact_s != snapshot->state.saved_s;
 }
 
 /* Wait for the next write; one under way does this when it ends. */

@@ -26,7 +26,10 @@
 
 /* ------------------------------------------------------------------ for status */
 
-/* @ret_contact_ms: CLOCK_MONOTONIC of the watch that was heard least lately; 0: one never was. */
+/*
+ * A Node that may not be read is a problem of its own: Services are followed.
+ * @ret_contact_ms: CLOCK_MONOTONIC of the watch that was heard least lately.
+ */
 static bool is_followed(const struct kubernetes *kubernetes, uint64_t now_ms,
 			uint64_t *ret_contact_ms)
 {
@@ -37,6 +40,8 @@ static bool is_followed(const struct kubernetes *kubernetes, uint64_t now_ms,
 		struct kubernetes_watch watch;
 
 		kubernetes_watch(kubernetes, i, &watch);
+		if (!watch.is_synced)
+			continue;
 		if (watch.state == KUBERNETES_WAITING ||
 		    now_ms - watch.contact_ms > WATCH_SILENT_MS)
 			is_followed = false;
@@ -94,7 +99,41 @@ void agent_tell_source(struct agent *agent)
 		source.contact_ns = agent->has_synced ? clock_now_ns(CLOCK_REALTIME) : 0;
 	}
 	datapath_set_source(agent->datapath, &source);
+	agent_manager_tell(agent, &source);
 	tell_snapshot(agent, source.state == SVC_SOURCE_IN_STEP);
+}
+
+/* ------------------------------------------------------------------ clocks */
+
+/* To the second: the moments between the readings of two clocks count as well. */
+static const char *format_jump(int64_t ns, char buf[STATUS_AGE_MAX])
+{
+	return status_format_age((uint64_t)(ns < 0 ? -ns : ns) + NS_PER_S / 2, buf);
+}
+
+static void log_jump(const struct agent_clock_jump *jump)
+{
+	char age[STATUS_AGE_MAX];
+
+	if (jump->slept_ns)
+		log_info("this host was suspended for %s", format_jump(jump->slept_ns, age));
+	if (jump->set_ns)
+		log_info("this host's clock was set %s by %s",
+			 jump->set_ns < 0 ? "back" : "forward", format_jump(jump->set_ns, age));
+}
+
+void agent_watch_clock(struct agent *agent)
+{
+	const struct agent_clock_jump jump = agent_clock_look(&agent->clock);
+
+	if (!jump.set_ns && !jump.slept_ns)
+		return;
+	log_jump(&jump);
+	if (jump.slept_ns && agent->feed.kubernetes)
+		kubernetes_relist(agent->feed.kubernetes);
+	/* its age is what tells that an agent hangs */
+	if (agent->is_begun)
+		agent_set_timer(agent->on_selftest, 0);
 }
 
 /* ------------------------------------------------------------------ without an answer */
@@ -117,6 +156,14 @@ static bool is_answering(const struct agent *agent)
 			return true;
 	}
 	return false;
+}
+
+/* A clock that was behind then is no reason for a number without sense. */
+static const char *format_age(uint64_t time_ns, char buf[STATUS_AGE_MAX])
+{
+	const uint64_t now_ns = clock_now_ns(CLOCK_REALTIME);
+
+	return status_format_age(now_ns > time_ns ? now_ns - time_ns : 0, buf);
 }
 
 static bool load_saved(struct agent *agent, struct snapshot_info *ret_info)
@@ -148,8 +195,7 @@ static void keep_pinned(struct agent *agent, uint64_t pinned_ns)
 	agent->saved_ns = pinned_ns;
 	log_warn("the API server %s does not answer: what is pinned is served, as it was "
 		 "%s ago",
-		 agent->feed.source_name,
-		 status_format_age(clock_now_ns(CLOCK_REALTIME) - pinned_ns, age));
+		 agent->feed.source_name, format_age(pinned_ns, age));
 	if (agent_sync_pinned(agent) == 0)
 		agent_begin(agent);
 	else
@@ -165,12 +211,30 @@ static void serve_saved(struct agent *agent, const struct snapshot_info *info)
 	log_warn(
 		"the API server %s does not answer: the state saved %s ago is served: %u Services, "
 		"%u EndpointSlices",
-		agent->feed.source_name,
-		status_format_age(clock_now_ns(CLOCK_REALTIME) - saved_ns, age), info->n_services,
+		agent->feed.source_name, format_age(saved_ns, age), info->n_services,
 		info->n_slices);
 	agent->has_state = true;
 	if (agent_sync(agent) == 0)
 		agent_begin(agent);
+}
+
+/*
+ * --once is asked for the present state, and must not say that it is there when it is not. Whoever
+ * called it has no agent that would mend a saved one later: what is pinned stays, or nothing is.
+ */
+static void end_once(struct agent *agent, uint64_t pinned_ns)
+{
+	char age[STATUS_AGE_MAX];
+
+	if (pinned_ns)
+		log_error("the API server %s does not answer: nothing was programmed; what is "
+			  "pinned stays, as it was %s ago",
+			  agent->feed.source_name, format_age(pinned_ns, age));
+	else
+		log_error("the API server %s does not answer: nothing was programmed, and nothing "
+			  "is pinned: no Service is served",
+			  agent->feed.source_name);
+	agent_end(agent, -ETIMEDOUT);
 }
 
 void agent_restore(struct agent *agent)
@@ -185,15 +249,15 @@ void agent_restore(struct agent *agent)
 		agent_set_timer(agent->on_saved, LOOK_MS);
 		return;
 	}
+	if (agent->options->is_once) {
+		end_once(agent, pinned_ns);
+		return;
+	}
 	has_saved = load_saved(agent, &info);
 	if (pinned_ns) {
 		keep_pinned(agent, pinned_ns);
 	} else if (has_saved) {
 		serve_saved(agent, &info);
-	} else if (agent->options->is_once) {
-		log_error("the API server %s does not answer, and no state is saved",
-			  agent->feed.source_name);
-		agent_end(agent, -ETIMEDOUT);
 	} else {
 		log_warn("the API server %s does not answer, and no state is saved: waiting for it",
 			 agent->feed.source_name);

@@ -97,6 +97,14 @@ static void add_problem(void *arg, const char *service, const char *text)
 		agent_report_problem(agent, service, text);
 }
 
+/* What is told to the API in another Event, or in none. */
+static void add_quiet_problem(void *arg, const char *subject, const char *text)
+{
+	struct agent *agent = arg;
+
+	agent_problems_add(&agent->problems, subject, text);
+}
+
 void agent_update_problems(struct agent *agent)
 {
 	struct agent_problems *problems = &agent->problems;
@@ -106,6 +114,7 @@ void agent_update_problems(struct agent *agent)
 	rejects_settle(&agent->rejects, feed_reject_state, &agent->feed);
 	for (size_t i = 0; i < agent->rejects.n_items; i++)
 		agent_problems_add(problems, "", agent->rejects.items[i].line);
+	agent_serve_for_each_problem(agent->serve, add_quiet_problem, agent);
 	feed_for_each_problem(&agent->feed, add_problem, agent);
 	datapath_for_each_problem(agent->datapath, add_problem, agent);
 	if (!agent_problems_end(problems) && agent->has_synced)

@@ -53,21 +53,36 @@ static void unescape(char *text)
 	*to = '\0';
 }
 
+/*
+ * How far up a mount begins, as its root is shown in our cgroup namespace: "/" is the namespace's
+ * own root, "/../.." lies above it, anything else (0) is a part.
+ */
+static unsigned int height(const char *root)
+{
+	unsigned int n = 1;
+
+	if (strcmp(root, "/") == 0)
+		return n;
+	for (; strncmp(root, "/..", 3) == 0; root += 3)
+		n++;
+	return *root ? 0 : n;
+}
+
 int cgroup_find(FILE *mountinfo, char **ret)
 {
 	_free_ char *line = NULL;
 	_free_ char *found = NULL;
 	size_t size_bytes = 0;
-	bool is_root = false;
+	unsigned int highest = 0;
 
-	while (!is_root && getline(&line, &size_bytes, mountinfo) >= 0) {
+	while (getline(&line, &size_bytes, mountinfo) >= 0) {
 		struct mount mount;
 
 		if (!parse_line(line, &mount) || strcmp(mount.type, "cgroup2") != 0)
 			continue;
-		is_root = strcmp(mount.root, "/") == 0;
-		if (found && !is_root)
+		if (found && height(mount.root) <= highest)
 			continue;
+		highest = height(mount.root);
 		unescape(mount.point);
 		free(found);
 		found = strdup(mount.point);

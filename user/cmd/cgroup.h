@@ -13,9 +13,9 @@
  * @mountinfo: open, read to the end; borrowed.
  *
  * The root of the hierarchy is preferred to a mount of a part of it; a hybrid host has it at
- * /sys/fs/cgroup/unified. In a cgroup namespace the namespace's root counts, as the kernel shows
- * it. Source: proc(5), /proc/[pid]/mountinfo. Return: 0 with *@ret malloc'd; -ENOENT: none is
- * mounted; -ENOMEM.
+ * /sys/fs/cgroup/unified. In a cgroup namespace (a pod's) it is a mount whose root the kernel shows
+ * as "/../..", the highest there is; without one, the namespace's own root. Source: proc(5),
+ * cgroup_namespaces(7). Return: 0 with *@ret malloc'd; -ENOENT: none is mounted; -ENOMEM.
  */
 int cgroup_find(FILE *mountinfo, char **ret);
 

@@ -22,7 +22,7 @@ static const struct command table[] = {
 		.doc = "Stops on SIGTERM and SIGINT; the datapath stays in place and goes on "
 		       "working. SIGHUP reads the source again.",
 		.groups = OPTIONS_SOURCE | OPTIONS_DATAPATH | OPTIONS_ALGORITHM | OPTIONS_PACKET |
-			  OPTIONS_PIN_DIR | OPTIONS_AGENT,
+			  OPTIONS_PIN_DIR | OPTIONS_CONFIG | OPTIONS_AGENT,
 		.needs_root = true,
 		.run = run_main,
 	},
@@ -74,6 +74,18 @@ static const struct command table[] = {
 		.groups = OPTIONS_PIN_DIR | OPTIONS_FORMAT,
 		.needs_root = true,
 		.run = status_main,
+	},
+	{
+		.name = "migrate",
+		.summary = "What it takes to go from kube-proxy to svcbpf on this node",
+		.args = "check",
+		.max_args = 1,
+		.doc = "Looks and changes nothing. Exit status 1 when something stands in the way. "
+		       "Without a source Services are not looked at; without root it says what it "
+		       "could not see.",
+		.groups = OPTIONS_SOURCE | OPTIONS_CONFIG | OPTIONS_PIN_DIR | OPTIONS_FORMAT |
+			  OPTIONS_FILTER,
+		.run = migrate_main,
 	},
 	{
 		.name = "cleanup",

@@ -64,6 +64,7 @@ int plan_main(const struct options *options);
 int verify_main(const struct options *options);
 int explain_main(const struct options *options);
 int status_main(const struct options *options);
+int migrate_main(const struct options *options);
 int cleanup_main(const struct options *options);
 int version_main(const struct options *options);
 int help_main(const struct options *options);

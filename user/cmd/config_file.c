@@ -28,7 +28,9 @@ struct config_file {
 	struct config_value *values;
 	size_t n_values;
 	size_t max_values;
-	char *ignored; /* "a, b" */
+	struct config_ignored *ignored;
+	size_t n_ignored;
+	size_t max_ignored;
 	char *note;
 	uint64_t hash;
 };
@@ -93,16 +95,25 @@ int config_add(struct config_reader *reader, const struct cJSON *node, const cha
 	return 0;
 }
 
-int config_ignore(struct config_reader *reader, const char *name)
+int config_ignore(struct config_reader *reader, const struct cJSON *node, const char *name)
 {
 	struct config_file *file = reader->file;
-	char *longer = NULL;
+	struct config_ignored *ignored;
+	char *value;
+	void *grown = grow_array(file->ignored, file->n_ignored, &file->max_ignored,
+				 sizeof(*file->ignored));
 
-	if (asprintf(&longer, "%s%s%s", file->ignored ? file->ignored : "",
-		     file->ignored ? ", " : "", name) < 0)
+	if (!grown)
 		return -ENOMEM;
-	free(file->ignored);
-	file->ignored = longer;
+	file->ignored = grown;
+	value = cJSON_PrintUnformatted(node);
+	if (!value)
+		return -ENOMEM;
+	ignored = &file->ignored[file->n_ignored++];
+	ignored->name = name;
+	snprintf(ignored->value, sizeof(ignored->value), "%s", value);
+	one_line_make(ignored->value, '?');
+	cJSON_free(value);
 	return 0;
 }
 
@@ -287,12 +298,18 @@ static void config_file_freep(struct config_file **file)
 
 static int make_note(struct config_file *file, const char *path)
 {
-	if (file->ignored && asprintf(&file->note, "%s: ignored, as svcbpf has no use for it: %s",
-				      path, file->ignored) < 0) {
-		file->note = NULL;
+	size_t size = 0;
+	FILE *out;
+
+	if (!file->n_ignored)
+		return 0;
+	out = open_memstream(&file->note, &size);
+	if (!out)
 		return -ENOMEM;
-	}
-	return 0;
+	fprintf(out, "%s: ignored, as svcbpf has no use for it: ", path);
+	for (size_t i = 0; i < file->n_ignored; i++)
+		fprintf(out, "%s%s", i ? ", " : "", file->ignored[i].name);
+	return fclose(out) ? -ENOMEM : 0;
 }
 
 static int read_file(const struct command *command, const char *path, struct config_file *file,
@@ -340,6 +357,12 @@ const struct config_value *config_file_values(const struct config_file *file, si
 const char *config_file_note(const struct config_file *file)
 {
 	return file->note;
+}
+
+const struct config_ignored *config_file_ignored(const struct config_file *file, size_t *ret_n)
+{
+	*ret_n = file->n_ignored;
+	return file->ignored;
 }
 
 uint64_t config_file_hash(const struct config_file *file)

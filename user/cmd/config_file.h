@@ -44,6 +44,18 @@ const struct config_value *config_file_values(const struct config_file *file, si
 /** config_file_note() - one line that names what is ignored, borrowed; NULL: nothing is. */
 const char *config_file_note(const struct config_file *file);
 
+/**
+ * struct config_ignored - a setting of a KubeProxyConfiguration that means nothing here.
+ * @name: "iptables.masqueradeBit".  @value: as JSON; long ones are cut.
+ */
+struct config_ignored {
+	const char *name;
+	char value[64];
+};
+
+/** config_file_ignored() - what the note names, borrowed. */
+const struct config_ignored *config_file_ignored(const struct config_file *file, size_t *ret_n);
+
 /** config_file_hash() - text_hash() of the text that was read. */
 uint64_t config_file_hash(const struct config_file *file);
 

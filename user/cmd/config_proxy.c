@@ -367,7 +367,7 @@ static int read_field(struct config_reader *reader, const cJSON *node, const cha
 		return read_object(reader, node, field->name);
 	if (field->option)
 		return obey(reader, field, node);
-	return is_normal(field, node) ? 0 : config_ignore(reader, field->name);
+	return is_normal(field, node) ? 0 : config_ignore(reader, node, field->name);
 }
 
 /* Two levels at most: the table has no deeper ones. */

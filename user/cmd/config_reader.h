@@ -43,8 +43,12 @@ int config_fail_unknown(const struct config_reader *reader, const struct cJSON *
 int config_add(struct config_reader *reader, const struct cJSON *node, const char *option,
 	       const char *value);
 
-/** config_ignore() - the field @name is there and is ignored. Return: 0 or -ENOMEM. */
-int config_ignore(struct config_reader *reader, const char *name);
+/**
+ * config_ignore() - the field @name is there and is ignored.
+ * @name: static.  @node: its value.
+ * Return: 0 or -ENOMEM.
+ */
+int config_ignore(struct config_reader *reader, const struct cJSON *node, const char *name);
 
 /**
  * config_add_strings() - a list of texts sets an option.

@@ -160,6 +160,7 @@ static int open_kubernetes(struct feed *feed, const struct options *options, cha
 		.base = feed->base,
 		.log = tell,
 		.log_arg = feed,
+		.is_hasty = feed->is_hasty,
 	};
 	struct kubeconfig *config = NULL;
 	int r = load_config(options, &config, ret_error);
@@ -199,8 +200,8 @@ int feed_open(struct feed *feed, const struct options *options, struct event_bas
 
 /* ------------------------------------------------------------------ reading */
 
-/* The loop runs until all is read or the time is over. */
-static int wait_for_kubernetes(struct feed *feed, uint32_t timeout_s)
+/* The loop runs until all is read, will not be, or the time is over. */
+static int wait_for_kubernetes(struct feed *feed, uint32_t timeout_s, char *ret_error)
 {
 	const struct timeval timeout = {.tv_sec = (time_t)timeout_s};
 	int r = kubernetes_start(feed->kubernetes);
@@ -211,15 +212,18 @@ static int wait_for_kubernetes(struct feed *feed, uint32_t timeout_s)
 	do {
 		if (event_base_loop(feed->base, EVLOOP_ONCE) != 0)
 			return -EIO;
+		if (feed->is_hasty &&
+		    kubernetes_refusal(feed->kubernetes, ret_error, FEED_ERROR_MAX))
+			return -EACCES;
 	} while (!feed->is_synced && !event_base_got_exit(feed->base));
 	return feed->is_synced ? 0 : -ETIMEDOUT;
 }
 
-int feed_load(struct feed *feed, uint32_t timeout_s)
+int feed_load(struct feed *feed, uint32_t timeout_s, char ret_error[FEED_ERROR_MAX])
 {
 	if (feed->manifests)
 		return manifests_load(feed->manifests);
-	return wait_for_kubernetes(feed, timeout_s);
+	return wait_for_kubernetes(feed, timeout_s, ret_error);
 }
 
 int feed_start(struct feed *feed)
@@ -249,18 +253,37 @@ uint64_t feed_reject_state(void *arg, const char *where)
 			       : kubernetes_reject_state(feed->kubernetes, where);
 }
 
+/* What is wrong with this Node. Return: false: nothing. */
+static bool describe_node(const struct kubernetes *kubernetes, char *buf, size_t size)
+{
+	bool is_saved = false;
+	const char *error = kubernetes_node_error(kubernetes, &is_saved);
+
+	if (kubernetes_is_node_missing(kubernetes))
+		snprintf(buf, size,
+			 "the API has none of this name: no backend is local, its zone is unknown, "
+			 "and /healthz is 503; see --node-name");
+	else if (error && is_saved)
+		snprintf(buf, size, "cannot be read, its last known state is used: %s", error);
+	else if (error)
+		snprintf(buf, size,
+			 "cannot be read, its zone and addresses are unknown and /healthz is 503: "
+			 "%s",
+			 error);
+	return error || kubernetes_is_node_missing(kubernetes);
+}
+
 void feed_for_each_problem(const struct feed *feed,
 			   void (*fn)(void *arg, const char *subject, const char *text), void *arg)
 {
 	char subject[300];
+	char text[700];
 
 	model_for_each_problem(feed->model, fn, arg);
-	if (!feed->kubernetes || !kubernetes_is_node_missing(feed->kubernetes))
+	if (!feed->kubernetes || !describe_node(feed->kubernetes, text, sizeof(text)))
 		return;
 	snprintf(subject, sizeof(subject), "Node %s", model_node_name(feed->model));
-	fn(arg, subject,
-	   "the API has none of this name: no backend is local, its zone is unknown, and /healthz "
-	   "is 503; see --node-name");
+	fn(arg, subject, text);
 }
 
 void feed_close(struct feed *feed)

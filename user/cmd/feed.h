@@ -21,6 +21,7 @@ struct manifests;
  * @manifests, or @api and @kubernetes: the source; the others are NULL.
  * @source_name: the first manifest or the API server's URL as it was at first, owned.
  * @is_synced: synced() was called.
+ * @is_hasty: feed_load() ends at once when the API server refuses us; set before feed_open().
  * @node: called before the model learns of the Node; NULL: unknown. May be NULL.
  * @slice: called before the model learns of an EndpointSlice (NULL: one is gone). May be NULL.
  * @service: the same for a Service, without saying which. May be NULL.
@@ -38,6 +39,7 @@ struct feed {
 	struct kubernetes *kubernetes;
 	char *source_name;
 	bool is_synced;
+	bool is_hasty;
 	void (*node)(void *arg, const struct k8s_node *node);
 	void (*slice)(void *arg, const struct k8s_slice *slice);
 	void (*service)(void *arg);
@@ -61,10 +63,11 @@ int feed_open(struct feed *feed, const struct options *options, struct event_bas
  * feed_load() - read the source once, in full, and call synced(). Blocks; the API server is waited
  * for, running the event loop.
  * @timeout_s: for the API server.
- * Return: 0; -ETIMEDOUT: the API server has not told all; what manifests_load() and synced()
- * return.
+ * @ret_error: one line, filled in with -EACCES.
+ * Return: 0; -ETIMEDOUT: the API server has not told all; -EACCES: with is_hasty, it will not; what
+ * manifests_load() and synced() return.
  */
-int feed_load(struct feed *feed, uint32_t timeout_s);
+int feed_load(struct feed *feed, uint32_t timeout_s, char ret_error[FEED_ERROR_MAX]);
 
 /**
  * feed_start() - begin to read and follow the API server: everything happens in the event loop.
@@ -83,7 +86,7 @@ uint64_t feed_reject_state(void *arg, const char *where);
 
 /**
  * feed_for_each_problem() - what could not be served as asked: model_for_each_problem(), and a Node
- * that the API server does not have.
+ * that the API server does not have, or does not let us read.
  */
 void feed_for_each_problem(const struct feed *feed,
 			   void (*fn)(void *arg, const char *subject, const char *text), void *arg);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the agent does besides: servers, state on disk, its configuration file, and when it ends. */
+/* What the agent does besides: servers, state on disk, and when it ends. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -8,8 +8,6 @@
 #include "http/http_bind.h"
 
 static const struct argp_option agent_options[] = {
-	{"config", KEY_CONFIG, "FILE", 0,
-	 "Read a KubeProxyConfiguration, or these options as YAML keys; options given here win", 0},
 	{"state-dir", KEY_STATE_DIR, "PATH", 0,
 	 "Keep the last state of the API here, for a start without it; \"\" keeps none "
 	 "(default: " OPTIONS_DEFAULT_STATE_DIR ")",
@@ -80,22 +78,12 @@ static int parse_state_dir(const struct options_context *context, const char *ar
 	return 0;
 }
 
-static int parse_config(const struct options_context *context, const char *arg)
-{
-	if (!*arg)
-		return options_fail(context, "--config: must not be empty");
-	context->options->config = arg;
-	return 0;
-}
-
 static error_t parse_agent(int key, char *arg, struct argp_state *state)
 {
 	const struct options_context *context = state->input;
 	struct options *options = context->options;
 
 	switch (key) {
-	case KEY_CONFIG:
-		return parse_config(context, arg);
 	case KEY_STATE_DIR:
 		return parse_state_dir(context, arg);
 	case KEY_HEALTHZ:

@@ -47,6 +47,29 @@ static error_t parse_pin_dir(int key, char *arg, struct argp_state *state)
 
 static const struct argp pin_dir_argp = {.options = pin_dir_options, .parser = parse_pin_dir};
 
+/* ------------------------------------------------------------------ configuration file */
+
+static const struct argp_option config_options[] = {
+	{"config", KEY_CONFIG, "FILE", 0,
+	 "Read a KubeProxyConfiguration, or options of run as YAML keys; options given here win",
+	 0},
+	{},
+};
+
+static error_t parse_config(int key, char *arg, struct argp_state *state)
+{
+	const struct options_context *context = state->input;
+
+	if (key != KEY_CONFIG)
+		return ARGP_ERR_UNKNOWN;
+	if (!*arg)
+		return options_fail(context, "--config: must not be empty");
+	context->options->config = arg;
+	return 0;
+}
+
+static const struct argp config_argp = {.options = config_options, .parser = parse_config};
+
 /* ------------------------------------------------------------------ output */
 
 static const struct argp_option format_options[] = {
@@ -154,6 +177,7 @@ static const struct option_group groups[] = {
 	{OPTIONS_ALGORITHM, NULL, &option_algorithm_argp},
 	{OPTIONS_PACKET, "Packet path:", &option_packet_argp},
 	{OPTIONS_PIN_DIR, "Pins:", &pin_dir_argp},
+	{OPTIONS_CONFIG, "Configuration file:", &config_argp},
 	{OPTIONS_AGENT, "Agent:", &option_agent_argp},
 	{OPTIONS_FORMAT, "Output:", &format_argp},
 	{OPTIONS_FILTER, NULL, &filter_argp},

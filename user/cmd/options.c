@@ -226,7 +226,8 @@ static int read_file(const struct options_context *context, int argc, char **arg
 	struct options flags = *context->options;
 	struct config_file *file = NULL;
 	size_t n = 0;
-	int r = config_file_read(context->command, flags.config, &file, context->error);
+	/* whoever reads it, it is the agent's */
+	int r = config_file_read(command_find("run"), flags.config, &file, context->error);
 
 	if (r < 0)
 		return r;

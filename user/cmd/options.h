@@ -30,6 +30,7 @@
 #define OPTIONS_PACKET	  0x1000u
 #define OPTIONS_ALGORITHM 0x200u
 #define OPTIONS_FLOWS	  0x400u
+#define OPTIONS_CONFIG	  0x800u
 
 /** OPTIONS_ERROR_MAX - bytes that hold any error of options_parse(), NUL included. */
 #define OPTIONS_ERROR_MAX 512

@@ -6,7 +6,7 @@
 #include "cmd/options.h"
 
 /** OPTIONS_N_GROUPS - how many groups there are. */
-#define OPTIONS_N_GROUPS 11
+#define OPTIONS_N_GROUPS 12
 
 /** enum option_key - argp's keys of options without a short form. */
 enum option_key {

@@ -82,8 +82,10 @@ static int read_source(struct feed *feed, const char *command, const struct opti
 		command_error(command, "%s", error);
 		return CMD_FAILED;
 	}
-	r = feed_load(feed, API_TIMEOUT_S);
-	if (r == -ETIMEDOUT)
+	r = feed_load(feed, API_TIMEOUT_S, error);
+	if (r == -EACCES && *error)
+		command_error(command, "the API server %s: %s", feed->source_name, error);
+	else if (r == -ETIMEDOUT)
 		command_error(command, "the API server %s has not told all within %d s",
 			      feed->source_name, API_TIMEOUT_S);
 	else if (r < 0)
@@ -108,7 +110,12 @@ int plan_compute(const char *command, const struct options *options, struct stat
 {
 	_cleanup_(event_base_freep) struct event_base *base = NULL;
 	_cleanup_(feed_close) struct feed feed = {
-		.command = command, .rejected = print_rejected, .synced = commit, .log = print_log};
+		.command = command,
+		.is_hasty = true,
+		.rejected = print_rejected,
+		.synced = commit,
+		.log = print_log,
+	};
 	int r = plan_check_source(command, options);
 
 	if (r != CMD_OK)

@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include "cmd/agent.h"
+#include "cmd/api_address.h"
 #include "cmd/command.h"
 #include "cmd/plan.h"
 #include "util/cleanup.h"
@@ -16,8 +17,14 @@ static int run(const struct options *options)
 
 int run_main(const struct options *options)
 {
-	int r = plan_check_source("run", options);
+	char error[API_ADDRESS_ERROR_MAX];
+	int r;
 
+	if (api_address_check(options, error) < 0) {
+		command_error("run", "%s", error);
+		return CMD_FAILED;
+	}
+	r = plan_check_source("run", options);
 	if (r != CMD_OK)
 		return r;
 	/* A log reader that goes away must not end the agent. */

@@ -7,8 +7,46 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "util/cleanup.h"
+
+/* Decimal digits and nothing else. Return: 0 or -EINVAL. */
+static int parse_number(const char *text, uint64_t *ret)
+{
+	uint64_t number = 0;
+
+	if (!*text)
+		return -EINVAL;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9' || number > (UINT64_MAX - 9) / 10)
+			return -EINVAL;
+		number = number * 10 + (uint64_t)(*text - '0');
+	}
+	*ret = number;
+	return 0;
+}
+
+bool sd_notify_is_wanted(void)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+
+	return path && *path;
+}
+
+uint64_t sd_notify_watchdog_us(void)
+{
+	const char *usec = getenv("WATCHDOG_USEC");
+	const char *pid = getenv("WATCHDOG_PID");
+	uint64_t us;
+	uint64_t whose;
+
+	if (!usec || parse_number(usec, &us) < 0 || us < 2)
+		return 0;
+	if (pid && (parse_number(pid, &whose) < 0 || whose != (uint64_t)getpid()))
+		return 0;
+	return us;
+}
 
 int sd_notify_send(const char *state)
 {

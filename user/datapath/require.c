@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 
 #include "datapath/error.h"
@@ -44,6 +45,17 @@ int require_kernel(const char *release, struct datapath_error *ret_error)
 			 MIN_MAJOR, MIN_MINOR);
 }
 
+/*
+ * Whether bpf(2) is refused before the kernel looks at it: a seccomp filter cannot see what is
+ * asked for. The kernel itself knows no such command and says EINVAL.
+ */
+static bool is_bpf_filtered(void)
+{
+	union bpf_attr attr = {};
+
+	return syscall(SYS_bpf, -1, &attr, sizeof(attr)) < 0 && (errno == EPERM || errno == ENOSYS);
+}
+
 int require_capabilities(bool is_loading, struct datapath_error *ret_error)
 {
 	const bool is_admin = capability_has(CAP_SYS_ADMIN); /* stands for the two of BPF */
@@ -67,10 +79,15 @@ int require_capabilities(bool is_loading, struct datapath_error *ret_error)
 			 all[i].name);
 		n_missing++;
 	}
-	if (!n_missing)
-		return 0;
-	return error_set(ret_error, -EPERM, "missing capability: %s; run as root or grant %s",
-			 names, n_missing == 1 ? "it" : "them");
+	if (n_missing)
+		return error_set(ret_error, -EPERM,
+				 "missing capability: %s; run as root or grant %s", names,
+				 n_missing == 1 ? "it" : "them");
+	if (is_bpf_filtered())
+		return error_set(ret_error, -EPERM,
+				 "bpf(2) is refused although CAP_BPF is there: a seccomp filter "
+				 "forbids it; in a pod give it the seccompProfile Unconfined");
+	return 0;
 }
 
 bool require_has_btf(void)

@@ -134,6 +134,7 @@ static void selftest_closep(struct selftest **test)
 
 int selftest_open(uint16_t port, struct selftest **ret)
 {
+	static const int families[] = {AF_INET, AF_INET6};
 	_cleanup_(selftest_closep) struct selftest *test = calloc(1, sizeof(*test));
 	int r;
 
@@ -142,13 +143,14 @@ int selftest_open(uint16_t port, struct selftest **ret)
 	test->port = port;
 	if (getrandom(&test->token, sizeof(test->token), 0) != (ssize_t)sizeof(test->token))
 		return -errno;
-	r = add_family(test, AF_INET);
-	if (r < 0)
-		return r;
-	r = add_family(test, AF_INET6);
-	/* no IPv6 in the kernel, or ::1 is not there */
-	if (r < 0 && r != -EAFNOSUPPORT && r != -EADDRNOTAVAIL)
-		return r;
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		r = add_family(test, families[i]);
+		/* not in the kernel, or this host has no loopback address of the family */
+		if (r < 0 && r != -EAFNOSUPPORT && r != -EADDRNOTAVAIL)
+			return r;
+	}
+	if (!test->n_vips)
+		return -EADDRNOTAVAIL;
 	*ret = TAKE_PTR(test);
 	return 0;
 }
@@ -287,8 +289,14 @@ static void describe_failure(const struct selftest_report *report, char *ret_tex
 		snprintf(ret_text, size, "failed: %s %s came from somebody else",
 			 step_text(report->step), vip);
 	else
-		snprintf(ret_text, size, "failed: %s %s: %s", step_text(report->step), vip,
-			 strerror(report->error));
+		snprintf(ret_text, size, "failed: %s %s: %s%s", step_text(report->step), vip,
+			 strerror(report->error),
+			 report->error == ENETUNREACH ? " (is loopback up?)" : "");
+}
+
+static bool is_ipv4(const struct selftest_vip *vip)
+{
+	return vip->addr.any.sa_family == AF_INET;
 }
 
 static void describe(const struct selftest *test, const char *cgroup,
@@ -307,7 +315,9 @@ static void describe(const struct selftest *test, const char *cgroup,
 	} else {
 		result.outcome = SELFTEST_PASSED;
 		snprintf(result.text, sizeof(result.text), "passed%s",
-			 test->n_vips > 1 ? "" : " (IPv4 only: this system has no IPv6)");
+			 test->n_vips > 1	   ? ""
+			 : is_ipv4(&test->vips[0]) ? " (IPv4 only: this system has no IPv6)"
+						   : " (IPv6 only: this system has no IPv4)");
 	}
 	*ret = result;
 }

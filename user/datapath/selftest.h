@@ -53,7 +53,7 @@ struct selftest_result {
 };
 
 /**
- * selftest_open() - open the backends: sockets on 127.0.0.1 and, where there is IPv6, on ::1.
+ * selftest_open() - open the backends: sockets on 127.0.0.1 and ::1, of which one may be missing.
  * @port: of the VIPs, host order.
  * Return: 0; -ENOMEM; negative errno of socket(2), bind(2). Free with selftest_close().
  */

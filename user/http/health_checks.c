@@ -24,6 +24,7 @@
  * @port, @n_endpoints: as of the last sync; port 0: none yet.
  * @servers: one an address; @is_open: all are there, else none is.
  * @failed_port: the last port that @failed was told of; 0: none.
+ * @error: of the last try to open it, negative errno.
  */
 struct check {
 	char *key;
@@ -37,6 +38,7 @@ struct check {
 	size_t n_servers;
 	bool is_open;
 	uint16_t failed_port;
+	int error;
 	UT_hash_handle hh;
 };
 
@@ -149,10 +151,14 @@ static int open_servers(struct check *check)
 static void open_check(struct check *check)
 {
 	const struct health_checks_options *options = &check->checks->options;
+	const bool has_failed = check->failed_port;
 	int r = open_servers(check);
 
+	check->error = r;
 	if (r == 0) {
 		check->failed_port = 0;
+		if (has_failed && options->opened)
+			options->opened(options->arg);
 		return;
 	}
 	if (check->failed_port == check->port)
@@ -324,6 +330,16 @@ size_t health_checks_count(const struct health_checks *checks, size_t *ret_n_fai
 		n_failed += check->failed_port != 0;
 	*ret_n_failed = n_failed;
 	return HASH_COUNT(checks->table);
+}
+
+void health_checks_for_each_failed(const struct health_checks *checks,
+				   void (*fn)(void *arg, const char *service, uint16_t port,
+					      int error),
+				   void *arg)
+{
+	for (const struct check *check = checks->table; check; check = check->hh.next)
+		if (check->failed_port && !check->is_open)
+			fn(arg, check->key, check->port, check->error);
 }
 
 /* ------------------------------------------------------------------ life */

@@ -21,12 +21,14 @@ struct proxy_health;
  * @health: a Service without a healthy proxy is not healthy; must outlive the table.
  * @failed: a port could not be opened, told once until it is open or the Service asks for another
  *	one. @error: negative errno. May be NULL.
+ * @opened: one that had failed is open now. May be NULL.
  */
 struct health_checks_options {
 	struct http_connections *connections;
 	const struct proxy_health *health;
 	void (*failed)(void *arg, const char *namespace, const char *name, uint16_t port,
 		       int error);
+	void (*opened)(void *arg);
 	void *arg;
 };
 
@@ -68,5 +70,14 @@ void health_checks_sync(struct health_checks *checks);
  * @ret_n_failed: those of them whose port could not be opened.
  */
 size_t health_checks_count(const struct health_checks *checks, size_t *ret_n_failed);
+
+/**
+ * health_checks_for_each_failed() - those that are not open because their port cannot be had.
+ * @fn: @service: "namespace/name"; @error: negative errno of the last try.
+ */
+void health_checks_for_each_failed(const struct health_checks *checks,
+				   void (*fn)(void *arg, const char *service, uint16_t port,
+					      int error),
+				   void *arg);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "http/http_private.h"
 #include "util/cleanup.h"
@@ -65,6 +66,20 @@ static int64_t retry_after_s(CURL *easy)
 	return seconds;
 }
 
+/* A certificate may be good, and this host's clock wrong. */
+static void add_clock(char *text, size_t size)
+{
+	const size_t len = strlen(text);
+	const time_t now_s = time(NULL);
+	struct tm tm;
+
+	if (!strstr(text, "not yet valid") && !strstr(text, "has expired"))
+		return;
+	if (gmtime_r(&now_s, &tm))
+		strftime(text + len, size - len, "; this host's clock says %Y-%m-%dT%H:%M:%SZ",
+			 &tm);
+}
+
 static void describe(const struct http_request *request, CURLcode code, char *text, size_t size)
 {
 	if (request->body_error < 0)
@@ -76,6 +91,8 @@ static void describe(const struct http_request *request, CURLcode code, char *te
 		snprintf(text, size, "%s",
 			 request->curl_error[0] ? request->curl_error : curl_easy_strerror(code));
 	clean(text);
+	if (code == CURLE_PEER_FAILED_VERIFICATION)
+		add_clock(text, size);
 }
 
 void http_request_finish(struct http_request *request, CURLcode code)

@@ -15,6 +15,7 @@ _svcbpf_options() {
 	plan) echo "$common $source --algorithm --output --service" ;;
 	verify) echo "$common $source --pin-dir --output --service" ;;
 	status) echo "$common --pin-dir --output" ;;
+	migrate) echo "$common $source --config --pin-dir --output --service" ;;
 	cleanup) echo "$common --pin-dir" ;;
 	version) echo "$common --output" ;;
 	explain | help) echo "$common" ;;
@@ -58,12 +59,13 @@ _svcbpf_is_path() {
 _svcbpf_arguments() {
 	case $1 in
 	dump) echo "frontends backends affinity conntrack nodes stats all" ;;
+	migrate) echo "check" ;;
 	help) _svcbpf_commands ;;
 	esac
 }
 
 _svcbpf_commands() {
-	echo "run dump plan verify explain status cleanup version help"
+	echo "run dump plan verify explain status migrate cleanup version help"
 }
 
 _svcbpf() {

@@ -400,6 +400,11 @@ void api_call_cancel(struct api_call *call)
 		call_free(call);
 }
 
+size_t api_n_servers(const struct api *api)
+{
+	return api->config->n_servers;
+}
+
 const char *api_server(const struct api *api)
 {
 	return api->config->servers[api->current];

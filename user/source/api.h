@@ -66,6 +66,9 @@ int api_call_start(struct api *api, const struct api_params *params,
 /** api_call_cancel() - end it now, and tell nobody; NULL is fine. Not inside its body(). */
 void api_call_cancel(struct api_call *call);
 
+/** api_n_servers() - how many servers are tried in turn; not 0. */
+size_t api_n_servers(const struct api *api);
+
 /** api_server() - the URL the next call goes to, borrowed until the next call. */
 const char *api_server(const struct api *api);
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "source/api.h"
 #include "source/json_arena.h"
 #include "source/kubernetes_private.h"
 #include "util/log.h"
@@ -69,20 +70,6 @@ static void check_first_sync(struct kubernetes *kubernetes)
 	kubernetes_sync_anew(kubernetes);
 }
 
-static void log_without_node(const struct kubernetes *kubernetes)
-{
-	struct kubernetes_watch watch;
-	char text[1024];
-
-	if (!kubernetes->options.log || kubernetes->is_synced)
-		return;
-	kubernetes_watch(kubernetes, KUBERNETES_NODE, &watch);
-	snprintf(text, sizeof(text),
-		 "Node %s cannot be read (%s): going on without its zone and addresses",
-		 kubernetes->node_name, watch.last_error);
-	kubernetes->options.log(kubernetes->options.log_arg, LOG_LEVEL_WARN, text);
-}
-
 static void on_node_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct kubernetes *kubernetes = arg;
@@ -91,7 +78,6 @@ static void on_node_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (has_listed(kubernetes, KUBERNETES_NODE))
 		return;
-	log_without_node(kubernetes);
 	kubernetes->is_without_node = true;
 	check_first_sync(kubernetes);
 }
@@ -151,6 +137,7 @@ static int make_follower(struct kubernetes *kubernetes, enum kubernetes_resource
 		.base = kubernetes->options.base,
 		.log = kubernetes->options.log,
 		.log_arg = kubernetes->options.log_arg,
+		.is_hasty = kubernetes->options.is_hasty,
 	};
 
 	follower->kubernetes = kubernetes;
@@ -235,9 +222,37 @@ bool kubernetes_is_synced(const struct kubernetes *kubernetes)
 	return kubernetes->is_synced;
 }
 
+/* The Node can be done without; what keeps it from being read keeps the others as well, or not. */
+bool kubernetes_refusal(const struct kubernetes *kubernetes, char *ret_text, size_t size)
+{
+	const size_t n_servers = api_n_servers(kubernetes->options.api);
+
+	for (unsigned int i = 0; i < KUBERNETES_NODE; i++) {
+		struct kubernetes_watch watch;
+
+		kubernetes_watch(kubernetes, i, &watch);
+		if (watch.is_synced || !watch.is_refused || watch.n_failures < n_servers)
+			continue;
+		snprintf(ret_text, size, "%s: %s", watch.name, watch.last_error);
+		return true;
+	}
+	return false;
+}
+
 bool kubernetes_is_node_missing(const struct kubernetes *kubernetes)
 {
 	return kubernetes->node_state == NODE_GONE;
+}
+
+const char *kubernetes_node_error(const struct kubernetes *kubernetes, bool *ret_is_saved)
+{
+	struct kubernetes_watch watch;
+
+	kubernetes_watch(kubernetes, KUBERNETES_NODE, &watch);
+	if (!kubernetes->is_synced || watch.is_synced)
+		return NULL;
+	*ret_is_saved = kubernetes->node_state == NODE_TOLD;
+	return watch.last_error;
 }
 
 void kubernetes_watch(const struct kubernetes *kubernetes, enum kubernetes_resource resource,

@@ -37,6 +37,8 @@ enum kubernetes_watch_state {
  *	count); 0: never. A watch that is well tells something every minute.
  * @n_lists, @n_watches, @n_failures: since the start; @n_events: changes that watches told.
  * @last_error: one line, borrowed; "" while all is well.
+ * @is_refused: the server has refused us, or cannot be trusted, or there are no credentials to ask
+ *	it with (401, 403, a certificate, an exec plugin): somebody must change something.
  */
 struct kubernetes_watch {
 	const char *name;
@@ -50,6 +52,7 @@ struct kubernetes_watch {
 	uint64_t n_events;
 	uint64_t n_failures;
 	const char *last_error;
+	bool is_refused;
 };
 
 /**
@@ -57,6 +60,8 @@ struct kubernetes_watch {
  * @node_name: this Node is watched.
  * @log: what an operator should know: a watch was lost (warning, once until it is back), it is back
  *	(info), the server has no WatchList (debug); @level is enum log_level. May be NULL.
+ * @is_hasty: who asks does not wait until somebody has mended what is refused: that is not logged,
+ *	kubernetes_refusal() tells it.
  */
 struct kubernetes_options {
 	const char *node_name;
@@ -65,6 +70,7 @@ struct kubernetes_options {
 	struct event_base *base;
 	void (*log)(void *arg, int level, const char *text);
 	void *log_arg;
+	bool is_hasty;
 };
 
 /**
@@ -100,8 +106,22 @@ const struct source_events *kubernetes_restore(struct kubernetes *kubernetes);
  */
 bool kubernetes_is_synced(const struct kubernetes *kubernetes);
 
+/**
+ * kubernetes_refusal() - whether there is no hope of a first synced() by waiting: Services or
+ * EndpointSlices may not be read, by none of the servers.
+ * @ret_text: filled in if so: "services: HTTP 403: ...", cut at @size bytes.
+ */
+bool kubernetes_refusal(const struct kubernetes *kubernetes, char *ret_text, size_t size);
+
 /** kubernetes_is_node_missing() - whether the server has said that there is no such Node. */
 bool kubernetes_is_node_missing(const struct kubernetes *kubernetes);
+
+/**
+ * kubernetes_node_error() - why the Node was never read, while all else goes on without it.
+ * @ret_is_saved: filled in if so: whether kubernetes_restore() was told one.
+ * Return: one line, borrowed as the strings of kubernetes_watch(); NULL: it was, or is waited for.
+ */
+const char *kubernetes_node_error(const struct kubernetes *kubernetes, bool *ret_is_saved);
 
 /** kubernetes_watch() - one reflector. @ret: strings borrowed until the event loop runs again. */
 void kubernetes_watch(const struct kubernetes *kubernetes, enum kubernetes_resource resource,

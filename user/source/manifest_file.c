@@ -115,7 +115,8 @@ static void set_id(struct manifest_file *file, const struct stat *st)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	age_ns = (now.tv_sec - st->st_ctim.tv_sec) * NS_PER_S + now.tv_nsec - st->st_ctim.tv_nsec;
-	file->is_fresh = age_ns < FRESH_NS;
+	/* one from the future was changed before somebody set the clock back */
+	file->is_fresh = age_ns > -FRESH_NS && age_ns < FRESH_NS;
 	file->id = id_of(st);
 }
 

@@ -259,6 +259,8 @@ void reflector_free(struct reflector *reflector)
 
 void reflector_start(struct reflector *reflector)
 {
+	/* who asks for it again may know that the old connection is dead */
+	reflector->is_fresh |= reflector->call != NULL;
 	api_call_cancel(TAKE_PTR(reflector->call));
 	event_del(reflector->timer);
 	reflector_list(reflector);
@@ -303,5 +305,6 @@ void reflector_watch(const struct reflector *reflector, struct kubernetes_watch 
 		.n_events = reflector->n_events,
 		.n_failures = reflector->n_failures,
 		.last_error = reflector->error,
+		.is_refused = reflector->is_refused,
 	};
 }

@@ -82,7 +82,7 @@ struct reflector_times {
  * @resource: borrowed for as long as the reflector lives.
  * @arena: shared, borrowed: only used within a call of put().
  * @pool, @api, @base: borrowed.
- * @log, @log_arg: as in struct kubernetes_options.
+ * @log, @log_arg, @is_hasty: as in struct kubernetes_options.
  */
 struct reflector_options {
 	const struct reflector_resource *resource;
@@ -93,6 +93,7 @@ struct reflector_options {
 	struct event_base *base;
 	void (*log)(void *arg, int level, const char *text);
 	void *log_arg;
+	bool is_hasty;
 };
 
 /** reflector_new() - make one; nothing is asked yet. Return: 0 or -ENOMEM. */

@@ -39,7 +39,8 @@ static void log_failure(struct reflector *reflector, bool is_news)
 	const char *what = reflector->is_synced ? "the last state stays" : "nothing is known yet";
 	int level = LOG_LEVEL_DEBUG;
 
-	if (is_news && !reflector->is_lost_told) {
+	if (is_news && !reflector->is_lost_told &&
+	    !(reflector->is_refused && reflector->options.is_hasty)) {
 		level = LOG_LEVEL_WARN;
 		reflector->is_lost_told = true;
 	}
@@ -238,6 +239,15 @@ static void end_stopped(struct reflector *reflector, int error)
 	}
 }
 
+/* Another try may do better where the transport or the server has failed, but not here. */
+static bool is_refusal(const struct http_result *result)
+{
+	if (result->error < 0)
+		return result->error == -EKEYREJECTED || result->error == -ENOKEY ||
+		       result->error == -EINVAL;
+	return result->status == 401 || result->status == 403;
+}
+
 void reflector_done(void *arg, const struct http_result *result)
 {
 	struct reflector *reflector = arg;
@@ -246,6 +256,7 @@ void reflector_done(void *arg, const struct http_result *result)
 
 	reflector->call = NULL;
 	event_del(reflector->timer);
+	reflector->is_refused = reflector->stop == STOP_NONE && is_refusal(result);
 	if (reflector->stop != STOP_NONE) {
 		end_stopped(reflector, result->error);
 	} else if (result->error < 0) {

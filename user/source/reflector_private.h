@@ -61,6 +61,7 @@ enum reflector_stop {
  * @watch_timeout_s: when it ends by itself.
  * @has_event: the watch told anything.
  * @is_lost_told: the operator was told that something is wrong.
+ * @is_refused: as in struct kubernetes_watch.
  * @trimmed: room to cut an object in.
  */
 struct reflector {
@@ -90,6 +91,7 @@ struct reflector {
 	bool is_diverged;
 	bool has_event;
 	bool is_lost_told;
+	bool is_refused;
 	unsigned n_gone;
 	unsigned n_cut_lists;
 	enum reflector_stop stop;

@@ -38,6 +38,8 @@ struct fixture {
 	uint16_t healthz;
 	uint16_t scrape;
 	char failed[512];
+	unsigned int n_changed;
+	char problems[1024];
 };
 
 /* A port of loopback that is free now; *@ret_fd holds it while it is open. */
@@ -59,6 +61,30 @@ static void on_failed(void *arg, const char *namespace, const char *name, const 
 	snprintf(fixture->failed, sizeof(fixture->failed), "%s|%s|%s", namespace, name, text);
 }
 
+static void on_changed(void *arg)
+{
+	struct fixture *fixture = arg;
+
+	fixture->n_changed++;
+}
+
+static void add_problem(void *arg, const char *subject, const char *text)
+{
+	struct fixture *fixture = arg;
+	size_t len = strlen(fixture->problems);
+
+	snprintf(fixture->problems + len, sizeof(fixture->problems) - len, "%s: %s\n", subject,
+		 text);
+}
+
+/* What cannot be listened on now, a line each. */
+static const char *problems_of(struct fixture *fixture)
+{
+	fixture->problems[0] = '\0';
+	agent_serve_for_each_problem(fixture->serve, add_problem, fixture);
+	return fixture->problems;
+}
+
 static void open_serve(struct fixture *fixture, bool needs_node)
 {
 	static const struct addr loopback = {.family = ADDR_IPV4, .bytes = {127, 0, 0, 1}};
@@ -66,6 +92,7 @@ static void open_serve(struct fixture *fixture, bool needs_node)
 		.node_name = "n1",
 		.needs_node = needs_node,
 		.health_failed = on_failed,
+		.problems_changed = on_changed,
 		.arg = fixture,
 	};
 	char healthz[32];
@@ -177,16 +204,43 @@ Test(agent_serve, a_taken_port_is_had_later, .timeout = 30)
 {
 	_cleanup_(close_serve) struct fixture fixture = {};
 	const double begin = dial_now_s();
+	char expected[256];
 	int fd;
 
 	fixture.healthz = take_port(&fd);
 	open_serve(&fixture, false);
+	snprintf(expected, sizeof(expected),
+		 "healthz-bind-address: port %u is taken by another process: /healthz and /livez "
+		 "are not svcbpf's; end what 'ss -ltnp sport = :%u' shows, or choose another port; "
+		 "tried again every 5 s\n",
+		 fixture.healthz, fixture.healthz);
+	cr_expect_str_eq(problems_of(&fixture), expected, "%s", fixture.problems);
+	cr_expect_eq(fixture.n_changed, 1);
 	close(fd);
 	while (dial_now_s() - begin < 5.2) {
 		event_base_loop(fixture.base, EVLOOP_NONBLOCK);
 		usleep(10000);
 	}
 	cr_assert_eq(status_of(&fixture, "/healthz"), 200);
+	cr_expect_str_eq(problems_of(&fixture), "");
+	cr_expect_eq(fixture.n_changed, 2);
+}
+
+/* One that another host has: the other text. */
+Test(agent_serve, an_address_that_is_not_here_is_a_problem)
+{
+	_cleanup_(close_serve) struct fixture fixture = {};
+	struct agent_serve_options options = {.metrics_bind_address = "192.0.2.77:10249"};
+
+	fixture.base = dial_base();
+	cr_assert_eq(agent_metrics_new("1", clock_now_ns(CLOCK_REALTIME), &fixture.metrics), 0);
+	options.base = fixture.base;
+	options.metrics = fixture.metrics;
+	cr_assert_eq(agent_serve_open(&options, &fixture.serve), 0);
+	cr_expect_str_eq(problems_of(&fixture),
+			 "metrics-bind-address: port 10249 cannot be listened on (Cannot assign "
+			 "requested address): /metrics are not svcbpf's; tried again every 5 s\n",
+			 "%s", fixture.problems);
 }
 
 Test(agent_serve, an_address_that_cannot_be_read_is_an_error)
@@ -243,7 +297,15 @@ Test(agent_serve, a_health_check_opens_with_the_sync_and_its_failure_is_told)
 		 "Address already in use",
 		 taken);
 	cr_assert_str_eq(fixture.failed, expected);
+	cr_expect_eq(fixture.n_changed, 1);
+	snprintf(expected, sizeof(expected),
+		 "default/bad: port %u is taken by another process: ", taken);
+	cr_expect_eq(strncmp(problems_of(&fixture), expected, strlen(expected)), 0, "%s",
+		     fixture.problems);
 	close(fds[0]);
+	agent_serve_synced(fixture.serve);
+	cr_expect_str_eq(problems_of(&fixture), "");
+	cr_expect_eq(fixture.n_changed, 2);
 }
 
 /* Two minutes after a change that no sync has followed: /livez. */

@@ -15,6 +15,10 @@
 #define PART	"50 23 0:26 /kubepods /mnt/part rw - cgroup2 cgroup rw\n"
 #define BLANK	"51 23 0:26 / /mnt/a\\040b\\134c rw - cgroup2 none rw\n"
 #define FAKE	"52 23 0:99 / /mnt/cgroup2 rw - tmpfs cgroup2 rw\n"
+#define POD	"53 23 0:26 / /sys/fs/cgroup ro - cgroup2 cgroup rw\n"
+#define HOST	"54 23 0:26 /../../../.. /host/cgroup ro - cgroup2 cgroup rw\n"
+#define PARENT	"55 23 0:26 /.. /mnt/parent ro - cgroup2 cgroup rw\n"
+#define SIBLING "56 23 0:26 /../other /mnt/sibling ro - cgroup2 cgroup rw\n"
 #define BROKEN	"60 23\n\n- cgroup2\n"
 
 /* The folder found in a mountinfo of these lines; NULL: none. */
@@ -43,6 +47,11 @@ Test(cgroup, found_where_it_is_mounted)
 		{BLANK, "/mnt/a b\\c"},
 		{BROKEN FAKE HYBRID, "/sys/fs/cgroup/unified"},
 		{UNIFIED HYBRID, "/sys/fs/cgroup"},
+		/* seen from a pod */
+		{POD HOST, "/host/cgroup"},
+		{PARENT HOST POD, "/host/cgroup"},
+		{SIBLING POD, "/sys/fs/cgroup"},
+		{SIBLING, "/mnt/sibling"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -267,6 +267,25 @@ Test(selftest, without_ipv6_says_so)
 	cr_expect_str_eq(result.text, "passed (IPv4 only: this system has no IPv6)");
 }
 
+Test(selftest, without_ipv4_says_so)
+{
+	struct selftest_result result;
+
+	cr_assert_eq(system("ip addr del 127.0.0.1/8 dev lo"), 0);
+	result = run_without(__MAX_BPF_ATTACH_TYPE);
+	cr_expect_eq(result.outcome, SELFTEST_PASSED, "%s", result.text);
+	cr_expect_str_eq(result.text, "passed (IPv6 only: this system has no IPv4)");
+}
+
+Test(selftest, without_any_loopback_address_nothing_can_be_tested)
+{
+	struct selftest *test = NULL;
+
+	cr_assert_eq(system("ip addr flush dev lo"), 0);
+	cr_expect_eq(selftest_open(1, &test), -EADDRNOTAVAIL);
+	cr_expect_null(test);
+}
+
 Test(selftest, unwritable_cgroup_is_not_a_failure)
 {
 	struct selftest_result result;

@@ -56,6 +56,7 @@ struct api {
 	struct event_base *base;
 	const struct fake_answer *answers;
 	size_t n_answers;
+	size_t n_servers; /* 0: one */
 	bool is_by_path;
 	bool is_used[FAKE_MAX_CALLS];
 	size_t chunk;
@@ -269,6 +270,11 @@ void api_call_cancel(struct api_call *call)
 {
 	if (call)
 		fake_forget(call);
+}
+
+size_t api_n_servers(const struct api *api)
+{
+	return api->n_servers ? api->n_servers : 1;
 }
 
 const char *api_server(const struct api *api)

@@ -97,6 +97,8 @@ Test(kubernetes, a_node_that_may_not_be_read)
 		{.path = NODES, .recording = "err-403-nobody"},
 		{.path = NODES, .recording = "err-403-nobody"},
 	};
+	bool is_saved = true;
+	const char *error;
 
 	start(answers, ARRAY_SIZE(answers));
 	fake_run_ms(&world.api, 1000);
@@ -104,7 +106,11 @@ Test(kubernetes, a_node_that_may_not_be_read)
 	run_until("synced");
 	EXPECT_LOG("+service d/web 10.0.0.1\n+slice d/web-1 web 10.1.0.1RS-\nsynced\n");
 	cr_expect(kubernetes_is_synced(world.kubernetes));
-	cr_expect_not_null(strstr(world.told, "1 Node kn1 cannot be read ("), "%s", world.told);
+	error = kubernetes_node_error(world.kubernetes, &is_saved);
+	cr_assert_not_null(error);
+	cr_expect_eq(strncmp(error, "HTTP 403: ", 10), 0, "%s", error);
+	cr_expect_not(is_saved);
+	cr_expect_not(kubernetes_is_node_missing(world.kubernetes));
 }
 
 /* ------------------------------------------------------------------ when it commits */

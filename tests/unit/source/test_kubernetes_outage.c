@@ -60,6 +60,70 @@ Test(kubernetes_outage, a_failure_of_the_receiver_is_repaired)
 		   "+service d/web 10.0.0.1\nsynced\n");
 }
 
+/* ------------------------------------------------------------------ no hope */
+
+/** struct refusal_case - what the list of EndpointSlices ends with, and what is told of it. */
+struct refusal_case {
+	struct fake_answer answer;
+	size_t n_servers;
+	const char *text; /* "": none */
+};
+
+static const struct refusal_case refusal_cases[] = {
+	{{.path = SLICES, .recording = "err-401-badtoken"}, 1, "endpointslices: HTTP 401: "},
+	{{.path = SLICES, .recording = "err-403-nobody"}, 1, "endpointslices: HTTP 403: "},
+	{{.path = SLICES, .error = -EKEYREJECTED}, 1, "endpointslices: "},
+	{{.path = SLICES, .error = -ENOKEY}, 1, "endpointslices: "},
+	{{.path = SLICES, .error = -EKEYREJECTED}, 2, ""}, /* another may be trusted */
+	{{.path = SLICES, .error = -ECONNREFUSED}, 1, ""},
+	{{.path = SLICES, .recording = "err-429"}, 1, ""},
+};
+
+static const char *refusal_of(const struct refusal_case *refusal_case)
+{
+	static char text[512];
+	const struct fake_answer answers[] = {SMALL_SERVICES, refusal_case->answer, SMALL_NODE};
+
+	open_world();
+	world.api.n_servers = refusal_case->n_servers;
+	start(answers, ARRAY_SIZE(answers));
+	fake_run_ms(&world.api, 50);
+	text[0] = '\0';
+	cr_expect_eq(kubernetes_refusal(world.kubernetes, text, sizeof(text)), *text != '\0');
+	close_world();
+	world = (struct world){};
+	return text;
+}
+
+Test(kubernetes_refusal, is_what_waiting_does_not_help)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(refusal_cases); i++) {
+		const char *text = refusal_of(&refusal_cases[i]);
+		const char *expected = refusal_cases[i].text;
+
+		cr_expect_eq(strncmp(text, expected, strlen(expected)), 0, "case %zu: '%s'", i,
+			     text);
+		cr_expect_eq(*text == '\0', *expected == '\0', "case %zu: '%s'", i, text);
+	}
+}
+
+/* Plans are made without zones then. */
+Test(kubernetes_refusal, of_the_node_is_none)
+{
+	static const struct fake_answer answers[] = {
+		SMALL_SERVICES,
+		SMALL_SLICES,
+		{.path = NODES, .recording = "err-403-nobody"},
+	};
+	char text[64];
+
+	open_world();
+	start(answers, ARRAY_SIZE(answers));
+	fake_run_ms(&world.api, 50);
+	cr_expect_not(kubernetes_refusal(world.kubernetes, text, sizeof(text)));
+	close_world();
+}
+
 /* ------------------------------------------------------------------ a saved state */
 
 static const char *text(const char *text)

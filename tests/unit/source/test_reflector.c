@@ -290,6 +290,6 @@ Test(reflector, a_relist_at_will_tells_differences_only)
 	reflector_start(world.reflector);
 	fake_run(&world.api, has_called, NULL);
 	event_base_loop(world.api.base, EVLOOP_NONBLOCK);
-	EXPECT_LOG("? list by events\n+d/a 5\n+d/b 3\nlisted 7\n? list by events\n+d/b 8\n"
+	EXPECT_LOG("? list by events\n+d/a 5\n+d/b 3\nlisted 7\n? list by events fresh\n+d/b 8\n"
 		   "listed 9\n");
 }
