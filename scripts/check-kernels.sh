@@ -49,12 +49,14 @@ mkdir -p "$logs"
 # - 26 and 50 to 58: each starts agents with the packet path, 10 seconds a time there, and has not yet
 #   been shown to end in time on each kernel. t_is_slow leaves out in them what is only more of the
 #   same, so that they can be run by hand: scripts/vm.sh SUITE tests/run.sh tests/net/51_mtu.sh;
-# - 40_capabilities: the same; capabilities are no matter of the kernel's version.
+# - 40_capabilities: the same; capabilities are no matter of the kernel's version;
+# - 60_image, 62_package: they build an image and a package, minutes there, and ask for nothing new.
 guest_programs() {
 	find "$O/tests/unit/datapath" "$O/tests/bpf" -name 'test_*' -type f -executable \
 		! -name 'test_packets*' ! -name test_packet_fuzz ! -name test_xdp | sort
 	find tests/net -name '[0-9]*.sh' ! -name '20_*' ! -name '21_*' ! -name '24_*' \
-		! -name '26_*' ! -name '40_*' ! -name '5[0-9]_*' | sort
+		! -name '26_*' ! -name '40_*' ! -name '5[0-9]_*' \
+		! -name '60_*' ! -name '62_*' | sort
 }
 
 # The command in the guest; the first line tells the kernel. NET_SCALE: a tenth of the loops, and
