@@ -18,7 +18,7 @@ image=(ca-certificates)
 deb=(debhelper dpkg-dev)
 demo=(curl python3 util-linux procps)
 test=("${demo[@]}" "${image[@]}" "${deb[@]}" lintian systemd libcriterion-dev libclang-rt-dev kmod man-db
-	groff-base openssl iperf3 traceroute iputils-ping ethtool nftables libcap2-bin
+	groff-base openssl iperf3 traceroute iputils-ping ethtool iptables nftables libcap2-bin
 	containerd=containerd runc=runc promtool=prometheus 'node=nodejs'
 	'go=golang-go')
 cluster=(containerd=containerd runc=runc containernetworking-plugins busybox-static bind9-dnsutils curl

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Run test suites and count their facts.
 #
-#   tests/run.sh SUITE...     suites: unit bpf net e2e
+#   tests/run.sh SUITE...     suites: unit bpf net e2e cluster
 #   tests/run.sh FILE...      single test programs or scripts
 #
-# unit and bpf: every program of $O/tests/{unit/*,bpf}/test_* (criterion). net, e2e: their [0-9]*.sh.
+# unit and bpf: every program of $O/tests/{unit/*,bpf}/test_* (criterion). net, e2e: their [0-9]*.sh;
+# cluster: those of tests/e2e/cluster.
 # All print TAP, which is counted here: one line for each program, failing facts in full, and as the
 # very last line "N passed, N failed, N skipped". Exit status 1 when anything failed.
 #
@@ -13,7 +14,8 @@
 # it announced has failed. STRICT=1: a skipped fact has failed too. SAN=1: a program that leaves a
 # sanitizer report has failed, leaks included.
 #
-# Environment: O build folder (default: build), SAN, STRICT, TIMEOUT_S (default 300).
+# Environment: O build folder (default: build), SAN, STRICT, TIMEOUT_S (default 300), V=1 shows the facts
+# that hold too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,7 +30,7 @@ trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM HUP
 
 usage() {
-	echo "run.sh: usage: tests/run.sh unit|bpf|net|e2e|FILE..." >&2
+	echo "run.sh: usage: tests/run.sh unit|bpf|net|e2e|cluster|FILE..." >&2
 	exit 2
 }
 
@@ -37,6 +39,7 @@ suite_programs() {
 	case $1 in
 	unit) find "$O/tests/unit" -mindepth 2 -maxdepth 2 -name 'test_*' -type f -executable | sort ;;
 	bpf) find "$O/tests/bpf" -maxdepth 1 -name 'test_*' -type f -executable | sort ;;
+	cluster) find tests/e2e/cluster -maxdepth 1 -name '[0-9]*.sh' | sort ;;
 	net | e2e) find "tests/$1" -maxdepth 1 -name '[0-9]*.sh' | sort ;;
 	*) [ -x "$1" ] || usage && echo "$1" ;;
 	esac
@@ -108,6 +111,7 @@ run_one() {
 	[ -z "$why" ] || [ "$failed" -gt 0 ] || failed=1
 	[ "$failed" = 0 ] || word=FAIL
 	printf '%-4s %-48s %4d passed, %d failed, %d skipped\n' $word "${program#"$O"/}" "$passed" "$failed" "$skipped"
+	[ "${V:-0}" != 1 ] || sed -n '/# SKIP/d; s/^ok [0-9]* - /    ok /p' "$tap"
 	show_failures "$tap"
 	show_skips "$tap"
 	if [ -n "$why" ]; then

@@ -8,18 +8,25 @@
 #
 #   $E_DIR  the control plane's files: pki/, etcd/, NAME.log     $E_URL  the API server
 #   $E_AGENT_CONFIG  the agent's kubeconfig: the ServiceAccount of scripts/deploy/rbac.yaml
+#
+# What may be set before: $E_PROGRAMS, what of build.sh has to be built; $E_HOST, the address of the
+# API server.
 
 E_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/net/lib.sh
 . "$E_HERE/../net/lib.sh"
 
-E_BIN=$("$E_HERE/build.sh" --folder) || t_bail "the control plane is built: tests/e2e/build.sh"
+E_PROGRAMS=${E_PROGRAMS:-control-plane}
+E_BIN=$("$E_HERE/build.sh" --folder "$E_PROGRAMS") || t_bail "the $E_PROGRAMS is built: tests/e2e/build.sh $E_PROGRAMS"
+E_HOST=${E_HOST:-127.0.0.1}
 E_DIR=$T_DIR/control-plane
-E_URL=https://127.0.0.1:6443
+E_URL=https://$E_HOST:6443
 E_ETCD_URL=http://127.0.0.1:2379
 E_AGENT_CONFIG=$T_DIR/agent.kubeconfig
 export E_DIR E_URL E_ETCD_URL NODE_NAME=n1 PYTHONDONTWRITEBYTECODE=1
 declare -A e_pids
+# Pods come with the controllers: where there are none, no ServiceAccount has to exist.
+e_admission=(--disable-admission-plugins ServiceAccount)
 
 # ------------------------------------------------------------------ certificates
 
@@ -30,12 +37,12 @@ e_authority() { # NAME - a CA of its own
 		-addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign 2>/dev/null
 }
 
-e_certificate() { # NAME SUBJECT clientAuth|serverAuth [CA]
+e_certificate() { # NAME SUBJECT clientAuth|serverAuth [CA [NAMES]]
 	local ca=$E_DIR/pki/${4:-ca}
 	openssl req -x509 "${_e_ec[@]}" -subj "$2" -keyout "$E_DIR/pki/$1.key" -out "$E_DIR/pki/$1.crt" \
 		-CA "$ca.crt" -CAkey "$ca.key" -addext basicConstraints=critical,CA:FALSE \
 		-addext keyUsage=critical,digitalSignature -addext "extendedKeyUsage=$3" \
-		-addext subjectAltName=DNS:localhost,IP:127.0.0.1 2>/dev/null
+		-addext "subjectAltName=${5:-DNS:localhost,IP:127.0.0.1}" 2>/dev/null
 }
 
 # e_kubeconfig CA USER-LINES - a kubeconfig on standard output. USER-LINES: a YAML flow map.
@@ -61,7 +68,7 @@ e_certificate_config() { # NAME - the kubeconfig of a client certificate
 _e_pki() {
 	mkdir -p "$E_DIR/pki"
 	e_authority ca
-	e_certificate server /CN=kube-apiserver serverAuth
+	e_certificate server /CN=kube-apiserver serverAuth ca "${e_server_names:-}"
 	e_certificate admin /O=system:masters/CN=admin clientAuth
 	e_certificate agent /CN=system:serviceaccount:kube-system:svcbpf clientAuth
 	openssl ecparam -name prime256v1 -genkey -noout -out "$E_DIR/pki/accounts.key"
@@ -92,12 +99,12 @@ e_start_etcd() {
 e_spawn_api() {
 	local pki=$E_DIR/pki
 	_e_start api "$E_BIN/kube-apiserver" --etcd-servers "$E_ETCD_URL" \
-		--bind-address 127.0.0.1 --advertise-address 127.0.0.1 --secure-port 6443 --endpoint-reconciler-type none \
+		--bind-address "$E_HOST" --advertise-address "$E_HOST" --secure-port 6443 --endpoint-reconciler-type none \
 		--service-cluster-ip-range 10.96.0.0/15,fd00:96::/108 --service-node-port-range 30000-32767 \
 		--client-ca-file "$pki/ca.crt" --tls-cert-file "$pki/server.crt" --tls-private-key-file "$pki/server.key" \
 		--service-account-issuer https://kubernetes.default.svc --service-account-key-file "$pki/accounts.key" \
 		--service-account-signing-key-file "$pki/accounts.key" --authorization-mode RBAC \
-		--disable-admission-plugins ServiceAccount "$@"
+		"${e_admission[@]}" "$@"
 }
 
 # The namespaces are made after the first start; tests use these two.
@@ -115,11 +122,11 @@ e_wait_api() {
 	done
 }
 
-# e_start_controllers - the controller manager, with the controllers that Services need.
+# e_start_controllers [OPTIONS] - the controller manager, with the controllers that Services need.
 e_start_controllers() {
 	_e_start controllers "$E_BIN/kube-controller-manager" --kubeconfig "$E_DIR/admin.kubeconfig" \
 		--bind-address 127.0.0.1 --leader-elect=false --controllers endpointslice-controller \
-		--use-service-account-credentials=false --cluster-cidr 10.244.0.0/16
+		--use-service-account-credentials=false --cluster-cidr 10.244.0.0/16 "$@"
 	t_wait 60 curl -sfk -o /dev/null https://127.0.0.1:10257/healthz ||
 		t_bail "the controller manager becomes ready" "$(tail -n 5 "$E_DIR/controllers.log")"
 }
