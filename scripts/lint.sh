@@ -48,6 +48,7 @@ mapfile -t headers < <(matching '^(user|include|tests)/.*\.h$')
 mapfile -t bpf_files < <(matching '\.bpf\.c$')
 mapfile -t bpf_headers < <(matching '^bpf/.*\.h$')
 mapfile -t scripts < <(matching '\.(sh|bash)$|^\.ci/run$')
+mapfile -t workflows < <(matching '^\.github/workflows/.*\.ya?ml$')
 
 # --- one file at a time: these run in parallel, as `lint.sh --one FUNCTION FILE`
 
@@ -109,6 +110,13 @@ check_analyzer() { each one_analyzer "${user_c_files[@]}"; }
 check_headers() { each one_header "${headers[@]}" && each one_bpf_header "${bpf_headers[@]}"; }
 check_shellcheck() { shellcheck -x -P SCRIPTDIR "${scripts[@]}"; }
 
+# Built from the Go module proxy the first time: half a minute, kept in ~/.cache.
+check_workflows() {
+	local folder
+
+	folder=$(tests/e2e/build.sh actionlint) && "$folder/actionlint" -no-color "${workflows[@]}"
+}
+
 # Padding that is not spelled out would be sent to the kernel uninitialised.
 check_padding() {
 	gcc "${cflags[@]}" -Wpadded -fsyntax-only -x c include/svcbpf/abi.h 2>&1
@@ -123,7 +131,7 @@ check_top_level() { tree_top_level; }
 check_generated() { tree_generated; }
 
 all_checks=(format layers spdx length nesting private_names top_level generated padding headers
-	shellcheck sparse analyzer bpf_tidy clang_tidy)
+	shellcheck workflows sparse analyzer bpf_tidy clang_tidy)
 
 run_check() {
 	local name=$1 start=$SECONDS output
