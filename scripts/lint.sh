@@ -86,6 +86,11 @@ one_bpf_header() {
 		-x c "$1" 2>&1
 }
 
+# One process for all of them takes several times as long.
+one_shellcheck() {
+	shellcheck -x -P SCRIPTDIR "$1"
+}
+
 # --- checks
 
 each() { # FUNCTION FILE...
@@ -108,7 +113,7 @@ check_sparse() { each one_sparse "${c_files[@]}"; }
 # cleanup attribute closes in a long program is reported as a leak.
 check_analyzer() { each one_analyzer "${user_c_files[@]}"; }
 check_headers() { each one_header "${headers[@]}" && each one_bpf_header "${bpf_headers[@]}"; }
-check_shellcheck() { shellcheck -x -P SCRIPTDIR "${scripts[@]}"; }
+check_shellcheck() { each one_shellcheck "${scripts[@]}"; }
 
 # Built from the Go module proxy the first time: half a minute, kept in ~/.cache.
 check_workflows() {
