@@ -28,9 +28,12 @@ static __always_inline void pull_headers(struct __sk_buff *skb)
 /**
  * parse_slowly() - packet_parse() of any packet, into scratch; verified by itself (work.h). A later
  * fragment gets the ports of its first one; -ENOENT when that was not ours.
+ *
+ * The kind of device comes from the constants: as an argument, the verifier would try both.
  */
-__noinline int parse_slowly(struct __sk_buff *skb, __u32 family, bool is_l3)
+__noinline int parse_slowly(struct __sk_buff *skb, __u32 family)
 {
+	const __u32 l3_off = svc_packet_config.is_bare ? 0 : ETH_HLEN;
 	struct work *work = work_get();
 	struct packet packet;
 	int r;
@@ -39,11 +42,11 @@ __noinline int parse_slowly(struct __sk_buff *skb, __u32 family, bool is_l3)
 		return -ENOENT;
 	pull_headers(skb);
 	if (family == SVC_FAMILY_IPV4)
-		r = packet_parse(skb_data(skb), skb_data_end(skb), is_l3 ? 0 : ETH_HLEN,
-				 SVC_FAMILY_IPV4, &packet);
+		r = packet_parse(skb_data(skb), skb_data_end(skb), l3_off, SVC_FAMILY_IPV4,
+				 &packet);
 	else
-		r = packet_parse(skb_data(skb), skb_data_end(skb), is_l3 ? 0 : ETH_HLEN,
-				 SVC_FAMILY_IPV6, &packet);
+		r = packet_parse(skb_data(skb), skb_data_end(skb), l3_off, SVC_FAMILY_IPV6,
+				 &packet);
 	if (!r && packet.flags & PACKET_F_FRAGMENT && !frag_recall(&packet))
 		r = -ENOENT;
 	work->packet = packet;
@@ -60,7 +63,7 @@ static __always_inline int read_packet(struct __sk_buff *skb, __u8 family, bool 
 	if (!packet_parse_quick(skb_data(skb), skb_data_end(skb), is_l3 ? 0 : ETH_HLEN, family,
 				packet))
 		return 0;
-	r = parse_slowly(skb, family, is_l3);
+	r = parse_slowly(skb, family);
 	work = work_get();
 	if (!work)
 		return -ENOENT;
@@ -104,10 +107,12 @@ static __always_inline bool is_for_this_node(struct __sk_buff *skb, __u8 hook, b
 	       device_has_mac(device, mac);
 }
 
-/** count_unread() - count why a packet to what may be a frontend could not be read. */
-static __always_inline void count_unread(const struct packet *packet, int error)
+/** count_unread() - count, once, why a packet to what may be a frontend could not be read. */
+static __always_inline void count_unread(const struct __sk_buff *skb, __u8 hook,
+					 const struct packet *packet, int error)
 {
-	if (error == -ENOENT || !lookup_may_be_ours(&packet->dst))
+	if (error == -ENOENT || !lookup_may_be_ours(&packet->dst) ||
+	    was_seen(hook, skb_load(skb, ingress_ifindex)))
 		return;
 	count(error == -ENOTSUP ? SVC_COUNTER_SKIP_HEADERS : SVC_COUNTER_SKIP_MALFORMED);
 }
@@ -119,13 +124,13 @@ static __always_inline bool is_bypassed(const struct __sk_buff *skb, __u8 hook)
 }
 
 /** handle() - a packet in scratch. Return: the verdict. */
-static __always_inline int handle(struct __sk_buff *skb, const struct packet *packet,
+static __always_inline int handle(struct __sk_buff *skb, __u8 hook, const struct packet *packet,
 				  bool is_forward, bool is_reply)
 {
 	int verdict = VERDICT_NOT_OURS, r = inspect_packet(skb);
 
 	if (r) {
-		count_unread(packet, r);
+		count_unread(skb, hook, packet, r);
 		return VERDICT_NEXT;
 	}
 	if (is_forward)
@@ -169,42 +174,47 @@ static __always_inline int take_from_tunnel(struct __sk_buff *skb, __u8 family, 
 }
 
 /** tunnel4(), tunnel6() - take_from_tunnel(), verified by themselves. */
-__noinline int tunnel4(struct __sk_buff *skb, bool is_l3)
+__noinline int tunnel4(struct __sk_buff *skb)
 {
-	return is_l3 ? take_from_tunnel(skb, SVC_FAMILY_IPV4, true)
-		     : take_from_tunnel(skb, SVC_FAMILY_IPV4, false);
+	return svc_packet_config.is_bare ? take_from_tunnel(skb, SVC_FAMILY_IPV4, true)
+					 : take_from_tunnel(skb, SVC_FAMILY_IPV4, false);
 }
 
-__noinline int tunnel6(struct __sk_buff *skb, bool is_l3)
+__noinline int tunnel6(struct __sk_buff *skb)
 {
-	return is_l3 ? take_from_tunnel(skb, SVC_FAMILY_IPV6, true)
-		     : take_from_tunnel(skb, SVC_FAMILY_IPV6, false);
+	return svc_packet_config.is_bare ? take_from_tunnel(skb, SVC_FAMILY_IPV6, true)
+					 : take_from_tunnel(skb, SVC_FAMILY_IPV6, false);
 }
 
 static __always_inline int run_family(struct __sk_buff *skb, __u8 family, __u8 hook, bool is_l3,
 				      struct packet *packet)
 {
 	bool is_forward, is_reply;
+	struct work *work;
 	int r;
 
 	r = read_packet(skb, family, is_l3, packet);
 	if (r == -ENOENT && svc_packet_config.forwarding == SVC_FORWARDING_DSR &&
 	    hook == HOOK_INGRESS) {
-		r = family == SVC_FAMILY_IPV4 ? tunnel4(skb, is_l3) : tunnel6(skb, is_l3);
+		r = family == SVC_FAMILY_IPV4 ? tunnel4(skb) : tunnel6(skb);
 		if (r == VERDICT_NONE)
-			return handle(skb, packet, true, false);
+			return handle(skb, hook, packet, true, false);
 		return r == VERDICT_NOT_OURS ? VERDICT_NEXT : r;
 	}
 	if (r) {
-		count_unread(packet, r);
+		count_unread(skb, hook, packet, r);
 		return VERDICT_NEXT;
 	}
 	is_forward = may_be_forward(packet) && !is_bypassed(skb, hook);
 	is_reply = may_be_reply(packet, hook);
-	if ((!is_forward && !is_reply) || !is_for_this_node(skb, hook, is_l3) ||
-	    !work_begin(packet, skb_load(skb, ifindex), hook, is_l3))
+	if ((!is_forward && !is_reply) || !is_for_this_node(skb, hook, is_l3))
 		return VERDICT_NEXT;
-	return handle(skb, packet, is_forward, is_reply);
+	work = work_begin(packet, skb_load(skb, ifindex), hook, is_l3);
+	if (!work)
+		return VERDICT_NEXT;
+	if (hook == HOOK_EGRESS)
+		work->came_by = skb_load(skb, ingress_ifindex);
+	return handle(skb, hook, packet, is_forward, is_reply);
 }
 
 static __always_inline int run(struct __sk_buff *skb, __u8 hook, bool is_l3)

@@ -353,41 +353,37 @@ static __noinline int answer_icmp(struct __sk_buff *skb, const struct packet *pa
 	return r ? r : answer_swap_macs(skb, packet);
 }
 
+/** struct answer_error - an ICMP error in both families: ANSWER_ICMP(). */
+struct answer_error {
+	__u32 ipv4;
+	__u32 ipv6;
+};
+
+/* port unreachable; TTL or hop limit exceeded in transit */
+#define ANSWER_ERROR_UNREACHABLE ((struct answer_error){ANSWER_ICMP(3, 3), ANSWER_ICMP(1, 4)})
+#define ANSWER_ERROR_EXPIRED	 ((struct answer_error){ANSWER_ICMP(11, 0), ANSWER_ICMP(3, 0)})
+
 /**
- * answer_unreachable() - make a packet into "port unreachable" to its sender.
- * @from: address the answer comes from.
+ * answer_error() - make a packet into an ICMP error to its sender.
+ * @from: address the answer comes from.  @error: ANSWER_ERROR_*.
  *
  * Return: 0: send it back; -EPERM: not to be answered; -EBUSY: too many; or another negative errno.
  */
-static __always_inline int answer_unreachable(struct __sk_buff *skb, const struct packet *packet,
-					      const struct endpoint *from)
+static __always_inline int answer_error(struct __sk_buff *skb, const struct packet *packet,
+					const struct endpoint *from, struct answer_error error)
 {
 	if (!answer_is_allowed(skb, packet))
 		return -EPERM;
 	if (!answer_has_budget())
 		return -EBUSY;
-	return answer_icmp(
-		skb, packet, from,
-		packet->family == SVC_FAMILY_IPV4 ? ANSWER_ICMP(3, 3) : ANSWER_ICMP(1, 4), 0);
-}
-
-/** answer_time_exceeded() - TTL or hop limit exceeded in transit; as answer_unreachable(). */
-static __always_inline int answer_time_exceeded(struct __sk_buff *skb, const struct packet *packet,
-						const struct endpoint *from)
-{
-	if (!answer_is_allowed(skb, packet))
-		return -EPERM;
-	if (!answer_has_budget())
-		return -EBUSY;
-	return answer_icmp(
-		skb, packet, from,
-		packet->family == SVC_FAMILY_IPV4 ? ANSWER_ICMP(11, 0) : ANSWER_ICMP(3, 0), 0);
+	return answer_icmp(skb, packet, from,
+			   packet->family == SVC_FAMILY_IPV4 ? error.ipv4 : error.ipv6, 0);
 }
 
 /**
  * answer_too_big() - tell a packet's sender that no more than @mtu bytes go further.
  *
- * As answer_unreachable(), but not limited. IPv4 packets that may be fragmented (no PACKET_F_DF)
+ * As answer_error(), but not limited. IPv4 packets that may be fragmented (no PACKET_F_DF)
  * are answered as well: we do not fragment, and a sender that heeds this sends smaller ones.
  */
 static __always_inline int answer_too_big(struct __sk_buff *skb, const struct packet *packet,

@@ -4,8 +4,13 @@
 #define SVCBPF_BPF_FORWARD_H
 
 #include "lib/choose.h"
+#include "lib/mend.h"
 #include "lib/snat.h"
 #include "lib/work.h"
+
+/* SYN with FIN or RST is nobody's way to begin: what answers it is not for us to choose. */
+#define TCP_START_MASK                                                                             \
+	(TCP_FLAG_SYN_BYTE | TCP_FLAG_ACK_BYTE | TCP_FLAG_FIN_BYTE | TCP_FLAG_RST_BYTE)
 
 /** forward_is_start() - whether a packet may begin a flow. */
 static __always_inline bool forward_is_start(const struct packet *packet)
@@ -13,7 +18,7 @@ static __always_inline bool forward_is_start(const struct packet *packet)
 	if (packet->flags & (PACKET_F_ICMP_ERROR | PACKET_F_FRAGMENT))
 		return false;
 	return packet->protocol != IPPROTO_TCP ||
-	       (packet->tcp_flags & (TCP_FLAG_SYN_BYTE | TCP_FLAG_ACK_BYTE)) == TCP_FLAG_SYN_BYTE;
+	       (packet->tcp_flags & TCP_START_MASK) == TCP_FLAG_SYN_BYTE;
 }
 
 /**
@@ -27,7 +32,8 @@ static __always_inline bool forward_may_join(const struct work *work)
 	__u32 slot = work->frontend.slot;
 	struct svc_service *service;
 
-	if (packet->protocol != IPPROTO_TCP || packet->tcp_flags & TCP_FLAG_RST_BYTE ||
+	if (packet->protocol != IPPROTO_TCP ||
+	    packet->tcp_flags & (TCP_FLAG_RST_BYTE | TCP_FLAG_SYN_BYTE) ||
 	    packet->flags & (PACKET_F_ICMP_ERROR | PACKET_F_FRAGMENT))
 		return false;
 	if (work->has_forced)
@@ -68,7 +74,24 @@ static __always_inline __u8 forward_mode(const struct work *work)
 								  : SVC_FLOW_F_SNAT;
 }
 
-/** forward_claim_port() - the way to the backend, this node's address on it, and a port. */
+/**
+ * forward_is_to_host() - whether the backend is this node itself: the stack delivers to it, but not
+ * what would come in from this node's own address.
+ */
+static __always_inline bool forward_is_to_host(const struct work *work)
+{
+	return work->hook != HOOK_EGRESS && work->choice.flags & SVC_BACKEND_F_LOCAL &&
+	       work->route.result == BPF_FIB_LKUP_RET_NOT_FWDED;
+}
+
+/**
+ * forward_claim_port() - the way to the backend, this node's address on it, and a port.
+ *
+ * To this node itself the client keeps its address, and gets another port only: replies leave by
+ * way of egress, where they are told apart by it. What this node sends to itself, past its sockets'
+ * programs, is dropped: at egress it is too late for another source, for the stack takes nothing
+ * from its own addresses by any device, and the replies would leave by lo, which has no programs.
+ */
 static __always_inline int forward_claim_port(void *ctx, struct work *work,
 					      int (*try_port)(void *ctx, __u32 n))
 {
@@ -77,10 +100,13 @@ static __always_inline int forward_claim_port(void *ctx, struct work *work,
 	work_route(ctx, work);
 	if (work->route.result == BPF_FIB_LKUP_RET_FRAG_NEEDED)
 		return VERDICT_TOO_BIG;
-	if (!route_is_out(&work->route))
+	if (forward_is_to_host(work))
+		work->info.flags = SVC_FLOW_F_LOCAL;
+	else if (!route_is_out(&work->route))
 		return work_no_route(work);
-	if (!route_address(&work->route, &work->to.src))
+	else if (!route_address(&work->route, &work->to.src))
 		return drop(work, SVC_COUNTER_DROP_NO_ADDRESS);
+	work->takes_port = true;
 	r = snat_claim_port(ctx, work, try_port);
 	if (r == -ENOSPC)
 		return drop(work, SVC_COUNTER_SNAT_FAILED);
@@ -164,6 +190,7 @@ static __always_inline void forward_begin(struct work *work)
 	info->last_s = info->created_s = flow_now_s();
 	info->service_id = work->choice.service_id;
 	info->flags = forward_mode(work);
+	work->takes_port = false;
 	info->generation =
 		packet->protocol == IPPROTO_UDP ? flow_generation(&work->choice.backend) : 0;
 	if (packet->protocol != IPPROTO_TCP)
@@ -245,25 +272,30 @@ __noinline int forward_new(void)
 
 /**
  * forward_find() - find the flow of a packet, and what the packet becomes: work->to. A flow that is
- * over is deleted.
+ * over is deleted, one that has lost a half is made whole.
+ * @ret_now_s: flow_now_s(), when there is one.
  * Return: NULL: it has none. A caller that goes on with it says so by flow_touch().
  */
-static __always_inline struct svc_flow_info *forward_find(struct work *work, __u32 now_s)
+static __always_inline struct svc_flow_info *forward_find(struct work *work, __u32 *ret_now_s)
 {
 	struct packet *packet = &work->packet;
 	struct svc_flow_info *info;
+	__u32 now_s;
 
 	if (!flow_filter_has(SVC_FILTER_FORWARD, &packet->dst))
 		return NULL;
 	info = flow_find(&packet->ends, SVC_FLOW_FORWARD, &work->to);
 	if (!info)
 		return NULL;
+	*ret_now_s = now_s = flow_now_s();
 	if (forward_is_start(packet) && flow_is_over(info, &work->to, packet->tcp_flags, now_s)) {
 		flow_delete(&packet->src, &packet->dst, SVC_FLOW_FORWARD);
 		flow_delete(&work->to.dst, &work->to.src, SVC_FLOW_REPLY);
 		count(SVC_COUNTER_FLOW_REPLACED);
 		return NULL;
 	}
+	if (mend_is_due(info, packet, now_s) && !mend_flow(SVC_FLOW_FORWARD))
+		return NULL;
 	work->flow_flags = info->flags;
 	return info;
 }

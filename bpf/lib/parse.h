@@ -192,6 +192,24 @@ static __noinline int packet_walk_ipv6(void *data, void *data_end, struct packet
 	return -ENOTSUP;
 }
 
+/* Begin a walk at the IPv6 header at @off, @ret_ip. Return: 0: @walk is behind it; -EAGAIN,
+ * -EINVAL.
+ */
+static __always_inline int packet_begin_ipv6(void *data, void *data_end, __u32 off,
+					     struct packet_walk *walk, struct ipv6hdr **ret_ip)
+{
+	struct ipv6hdr *ip = packet_at(data, off);
+
+	if ((void *)(ip + 1) > data_end)
+		return -EAGAIN;
+	if (ip->version != 6)
+		return -EINVAL;
+	*ret_ip = ip;
+	walk->off = off + sizeof(*ip);
+	walk->protocol = ip->nexthdr;
+	return 0;
+}
+
 /* Whether an ICMP message quotes a packet that its receiver is to be told about. */
 static __always_inline bool packet_is_icmp_error(const struct packet *packet, __u8 type)
 {
@@ -219,18 +237,14 @@ static __always_inline int packet_quoted_ipv4(void *data, void *data_end, struct
 
 static __always_inline int packet_quoted_ipv6(void *data, void *data_end, struct packet *packet)
 {
-	struct ipv6hdr *ip = packet_at(data, packet->inner_l3_off);
 	struct packet_walk walk = {};
-	int r;
+	struct ipv6hdr *ip;
+	int r = packet_begin_ipv6(data, data_end, packet->inner_l3_off, &walk, &ip);
 
-	if ((void *)(ip + 1) > data_end)
-		return -EAGAIN;
-	if (ip->version != 6)
-		return -EINVAL;
+	if (r < 0)
+		return r;
 	packet_set_ipv6(&packet->dst, &ip->saddr);
 	packet_set_ipv6(&packet->src, &ip->daddr);
-	walk.off = packet->inner_l3_off + sizeof(*ip);
-	walk.protocol = ip->nexthdr;
 	r = packet_walk_ipv6(data, data_end, &walk);
 	if (r < 0)
 		return r;
@@ -304,18 +318,14 @@ static __noinline int packet_parse_ipv4_slow(void *data, void *data_end, struct 
 /* IPv6 with extension headers, ICMPv6, and all that is wrong. */
 static __noinline int packet_parse_ipv6_slow(void *data, void *data_end, struct packet *packet)
 {
-	struct ipv6hdr *ip = packet_at(data, packet->l3_off);
 	struct packet_walk walk = {};
-	int r;
+	struct ipv6hdr *ip;
+	int r = packet_begin_ipv6(data, data_end, packet->l3_off, &walk, &ip);
 
-	if ((void *)(ip + 1) > data_end)
-		return -EAGAIN;
-	if (ip->version != 6)
-		return -EINVAL;
+	if (r < 0)
+		return r;
 	packet_set_ipv6(&packet->src, &ip->saddr);
 	packet_set_ipv6(&packet->dst, &ip->daddr);
-	walk.off = packet->l3_off + sizeof(*ip);
-	walk.protocol = ip->nexthdr;
 	r = packet_walk_ipv6(data, data_end, &walk);
 	if (r < 0)
 		return r;

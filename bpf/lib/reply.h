@@ -3,6 +3,7 @@
 #ifndef SVCBPF_BPF_REPLY_H
 #define SVCBPF_BPF_REPLY_H
 
+#include "lib/mend.h"
 #include "lib/work.h"
 
 /**
@@ -18,12 +19,13 @@ static __always_inline bool reply_is_foreign(const struct packet *packet,
 /**
  * reply_find() - find the flow of a packet that its source may have sent as a backend, and what the
  * packet becomes: work->to.
+ * @ret_now_s: flow_now_s(), when there is one.
  *
  * With SNAT replies are translated where they come in, else where they leave: in between, the stack
  * needs to see them as the backend sent them.
  * Return: NULL: it has none, or not here. A caller that goes on with it says so by flow_touch().
  */
-static __always_inline struct svc_flow_info *reply_find(struct work *work)
+static __always_inline struct svc_flow_info *reply_find(struct work *work, __u32 *ret_now_s)
 {
 	struct packet *packet = &work->packet;
 	struct svc_flow_info *info = flow_find(&packet->ends, SVC_FLOW_REPLY, &work->to);
@@ -36,6 +38,9 @@ static __always_inline struct svc_flow_info *reply_find(struct work *work)
 		count(SVC_COUNTER_FLOW_REPLACED);
 		return NULL;
 	}
+	*ret_now_s = flow_now_s();
+	if (mend_is_due(info, packet, *ret_now_s) && !mend_flow(SVC_FLOW_REPLY))
+		return NULL;
 	return info;
 }
 

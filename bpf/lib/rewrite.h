@@ -11,7 +11,8 @@
  * whoever sends the packet; only addresses count. No field tells, but bpf_l4_csum_replace() changes
  * nothing then when told that it is not about a pseudo header. Complete: skb->csum is the sum of
  * all bytes from the IP header on; bpf_csum_update() keeps it right and does nothing in other
- * states.
+ * states. bpf_cast_to_kern_ctx() (6.2) would tell for nothing, but kernels 5.13 to 5.15 refuse a
+ * program with a call of it even where it is never reached ("kernel btf_id 0 is not a function").
  *
  * Races: none, the packet is ours. After an error it may be half rewritten: drop it.
  */
@@ -243,8 +244,15 @@ static __always_inline int rewrite_headers(struct __sk_buff *skb, const struct p
 }
 
 /**
- * rewrite_all() - rewrite_packet() with flags.
+ * rewrite_all() - give a packet the source @src and the destination @dst.
+ * @packet: as packet_parse() and packet_inspect() have read it; it goes on saying what was.
+ * @src, @dst: addresses and ports, all of them; what is equal to the packet's stays.
  * @flags: REWRITE_F_*.
+ *
+ * An ICMP error is rewritten with the packet it quotes, a fragment that is not the first in its
+ * addresses only. A UDP checksum that is missing stays missing. Invalidates data pointers.
+ * Return: 0; -ENOTSUP: SCTP would get another port, and its checksum would have to be made anew
+ * from all of the packet; nothing was changed; another negative errno: drop the packet.
  */
 static __always_inline int rewrite_all(struct __sk_buff *skb, const struct packet *packet,
 				       const struct endpoint *src, const struct endpoint *dst,
@@ -272,31 +280,8 @@ static __always_inline int rewrite_all(struct __sk_buff *skb, const struct packe
 }
 
 /**
- * rewrite_packet() - give a packet the source @src and the destination @dst.
- * @packet: as packet_parse() and packet_inspect() have read it; it goes on saying what was.
- * @src, @dst: addresses and ports, all of them; what is equal to the packet's stays.
- *
- * An ICMP error is rewritten with the packet it quotes, a fragment that is not the first in its
- * addresses only. A UDP checksum that is missing stays missing. Invalidates data pointers.
- * Return: 0; -ENOTSUP: SCTP would get another port, and its checksum would have to be made anew
- * from all of the packet; nothing was changed; another negative errno: drop the packet.
- */
-static __always_inline int rewrite_packet(struct __sk_buff *skb, const struct packet *packet,
-					  const struct endpoint *src, const struct endpoint *dst)
-{
-	return rewrite_all(skb, packet, src, dst, 0);
-}
-
-/** rewrite_forward() - rewrite_packet() and, as a router does, TTL or hop limit less one. */
-static __always_inline int rewrite_forward(struct __sk_buff *skb, const struct packet *packet,
-					   const struct endpoint *src, const struct endpoint *dst)
-{
-	return rewrite_all(skb, packet, src, dst, REWRITE_F_DECREMENT_TTL);
-}
-
-/**
- * packet_decrement_ttl() - TTL or hop limit less one, and nothing else: rewrite_forward() does
- * both at once.
+ * packet_decrement_ttl() - TTL or hop limit less one, and nothing else: rewrite_all() does both
+ * at once.
  *
  * The caller has seen that it is more than 1. Invalidates data pointers. Return: 0; negative errno.
  */

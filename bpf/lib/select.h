@@ -70,12 +70,13 @@ static __always_inline __u32 list_random(__u64 list, __u32 random)
 }
 
 /**
- * list_find() - where the backend with stable id @id is in @list.
+ * list_search() - where the backend with stable id @id is in @list.
  *
- * Ids ascend within a block, so 17 steps find one of 65,535.
- * Return: true and the index in @ret_index; false when it is not in the list.
+ * Ids ascend within a block, so 17 steps find one of 65,535. Not static: verified once by itself,
+ * not with all that leads to each of its places and all that follows.
+ * Return: its index; -1 when it is not in the list.
  */
-static __always_inline bool list_find(__u8 family, __u64 list, __u32 id, __u32 *ret_index)
+__noinline int list_search(__u64 list, __u32 id, __u32 family)
 {
 	__u32 low = 0, high = svc_list_count(list), middle, found;
 	int step;
@@ -83,16 +84,25 @@ static __always_inline bool list_find(__u8 family, __u64 list, __u32 id, __u32 *
 	for (step = 0; step < 17 && low < high; step++) {
 		middle = (low + high) / 2;
 		found = backend_id(family, svc_list_base(list) + middle);
-		if (found == id) {
-			*ret_index = svc_list_base(list) + middle;
-			return true;
-		}
+		if (found == id)
+			return (int)(svc_list_base(list) + middle);
 		if (found < id)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return false;
+	return -1;
+}
+
+/** list_find() - list_search(). Return: true and the index in @ret_index; false. */
+static __always_inline bool list_find(__u8 family, __u64 list, __u32 id, __u32 *ret_index)
+{
+	int index = list_search(list, id, family);
+
+	if (index < 0)
+		return false;
+	*ret_index = (__u32)index;
+	return true;
 }
 
 #endif

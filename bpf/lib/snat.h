@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * New flows: both directions stored, with a port of this node's where the client's address is
- * replaced.
+ * replaced, or its port has to be.
  *
  * A port is free when no flow to the same backend has it, which the reply's key says, and no socket
  * of the host: whoever stores the reply first (BPF_NOEXIST) has the port, so no lock is needed.
@@ -19,6 +19,9 @@
 
 /* From this try on, ports of closing flows are taken too. */
 #define SNAT_TRIES_RECLAIM 32
+
+/* BPF_F_CURRENT_NETNS: the BTF of older kernels leaves it out (Debian's 5.10 and 6.1). */
+#define SNAT_OWN_NETNS ((__u64)-1)
 
 /** snat_n_ports() - how many ports there are to choose from. */
 static __always_inline __u32 snat_n_ports(void)
@@ -43,36 +46,57 @@ static __always_inline bool snat_is_port(__u16 port)
 }
 
 /**
- * snat_is_host_socket() - whether a socket of this network namespace would get what @backend sends
- * to @node: a connection of it to that backend, or one that listens on the port.
+ * snat_is_in_the_way() - whether a socket that was found stands against a flow, and release it.
+ * @is_to_host: it is one of the backend's: that it listens, or takes datagrams from anybody, is as
+ *	it should be.
+ *
+ * Here and not once for both kinds of look-up: "same insn cannot be used with different pointers".
  */
-static __always_inline bool snat_is_host_socket(void *ctx, const struct endpoint *backend,
-						const struct endpoint *node)
+static __always_inline bool snat_is_in_the_way(struct bpf_sock *sk, bool is_to_host)
 {
-	struct bpf_sock_tuple tuple = {};
-	__u32 len_bytes = sizeof(tuple.ipv4);
-	struct bpf_sock *sk = NULL;
+	__u32 state;
 
-	if (backend->family == SVC_FAMILY_IPV4) {
-		tuple.ipv4.saddr = backend->addr[3];
-		tuple.ipv4.daddr = node->addr[3];
-		tuple.ipv4.sport = backend->port;
-		tuple.ipv4.dport = node->port;
-	} else {
-		__builtin_memcpy(tuple.ipv6.saddr, backend->addr, sizeof(tuple.ipv6.saddr));
-		__builtin_memcpy(tuple.ipv6.daddr, node->addr, sizeof(tuple.ipv6.daddr));
-		tuple.ipv6.sport = backend->port;
-		tuple.ipv6.dport = node->port;
-		len_bytes = sizeof(tuple.ipv6);
-	}
-	if (backend->protocol == IPPROTO_TCP)
-		sk = bpf_skc_lookup_tcp(ctx, &tuple, len_bytes, BPF_F_CURRENT_NETNS, 0);
-	else if (backend->protocol == IPPROTO_UDP)
-		sk = bpf_sk_lookup_udp(ctx, &tuple, len_bytes, BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return false;
+	state = sk->state;
+	barrier(); /* keeps clang from doing it once */
 	bpf_sk_release(sk);
-	return true;
+	return !is_to_host || (state != BPF_TCP_LISTEN && state != BPF_TCP_CLOSE);
+}
+
+/**
+ * snat_has_socket() - whether a socket of this network namespace has the port of a new flow: one
+ * that would get what the backend sends to this node, by a connection of its own to that backend,
+ * or as it listens on the port; or, where this node itself is the backend, one that is connected to
+ * the client's address and that port without us.
+ */
+static __always_inline bool snat_has_socket(void *ctx, const struct work *work)
+{
+	const bool is_to_host = !(work->info.flags & SVC_FLOW_F_SNAT);
+	const struct endpoint *from = is_to_host ? &work->to.src : &work->to.dst;
+	const struct endpoint *to = is_to_host ? &work->to.dst : &work->to.src;
+	struct bpf_sock_tuple tuple = {};
+	__u32 len_bytes = sizeof(tuple.ipv4);
+
+	if (from->family == SVC_FAMILY_IPV4) {
+		tuple.ipv4.saddr = from->addr[3];
+		tuple.ipv4.daddr = to->addr[3];
+		tuple.ipv4.sport = from->port;
+		tuple.ipv4.dport = to->port;
+	} else {
+		__builtin_memcpy(tuple.ipv6.saddr, from->addr, sizeof(tuple.ipv6.saddr));
+		__builtin_memcpy(tuple.ipv6.daddr, to->addr, sizeof(tuple.ipv6.daddr));
+		tuple.ipv6.sport = from->port;
+		tuple.ipv6.dport = to->port;
+		len_bytes = sizeof(tuple.ipv6);
+	}
+	if (from->protocol == IPPROTO_TCP)
+		return snat_is_in_the_way(
+			bpf_skc_lookup_tcp(ctx, &tuple, len_bytes, SNAT_OWN_NETNS, 0), is_to_host);
+	if (from->protocol == IPPROTO_UDP)
+		return snat_is_in_the_way(
+			bpf_sk_lookup_udp(ctx, &tuple, len_bytes, SNAT_OWN_NETNS, 0), is_to_host);
+	return false;
 }
 
 /** snat_is_over() - whether an entry may go. @may_close: when it is closing, too. */
@@ -173,23 +197,23 @@ static __always_inline bool snat_set_port(struct work *work, __u32 n)
 
 /**
  * snat_try() - store the reply of a flow.
- * @n: of a flow whose client's address is replaced: which try this is, below SNAT_TRIES.
- * Return: 0; -EEXIST: the port is in use, or, of a client that keeps its address: it has another
- * flow to this backend, through another frontend; -ENOSPC: no other port may be tried; -ENOMEM.
+ * @n: of a flow that takes a port: which try this is, below SNAT_TRIES.
+ * Return: 0; -EEXIST: the port is in use, or, of a client that keeps its own: it has another flow
+ * to this backend, through another frontend; -ENOSPC: no other port may be tried; -ENOMEM.
  */
 static __always_inline int snat_try(void *ctx, __u32 n)
 {
 	struct work *work = work_get();
-	bool is_snat;
+	bool takes_port;
 
 	if (!work)
 		return -ENOMEM;
-	is_snat = work->info.flags & SVC_FLOW_F_SNAT;
-	if (is_snat && !snat_set_port(work, n))
+	takes_port = work->takes_port;
+	if (takes_port && !snat_set_port(work, n))
 		return -ENOSPC;
 	if (!snat_make_room(work, n >= SNAT_TRIES_RECLAIM) ||
-	    (is_snat && snat_is_host_socket(ctx, &work->to.dst, &work->to.src))) {
-		if (is_snat)
+	    (takes_port && snat_has_socket(ctx, work))) {
+		if (takes_port)
 			count(SVC_COUNTER_SNAT_RETRY);
 		return -EEXIST;
 	}
@@ -197,9 +221,8 @@ static __always_inline int snat_try(void *ctx, __u32 n)
 }
 
 /**
- * snat_claim_port() - find a port for a flow whose client's address is replaced, and store its
- * reply.
- * @work: to.src has this node's address, and gets the port.
+ * snat_claim_port() - find a port for a flow whose client's own will not do, and store its reply.
+ * @work: to.src has the address, and gets the port; takes_port is set.
  * @try_port: snat_try() in a function that is verified by itself: in this loop it is too much for a
  *	verifier (E2BIG), as is anything else that differs from one try to the next. A constant, so
  *	that the call is a direct one.

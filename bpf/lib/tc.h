@@ -31,8 +31,8 @@ __noinline int forward_store_tc(struct __sk_buff *skb)
 /** forward_known() - find the packet's flow. Return: VERDICT_NONE when it has one. */
 static __always_inline int forward_known(struct work *work)
 {
-	__u32 now_s = flow_now_s();
-	struct svc_flow_info *info = forward_find(work, now_s);
+	__u32 now_s = 0;
+	struct svc_flow_info *info = forward_find(work, &now_s);
 
 	if (!info)
 		return VERDICT_NOT_OURS;
@@ -78,13 +78,14 @@ __noinline int reply_packet(struct __sk_buff *skb)
 {
 	struct work *work = work_get();
 	struct svc_flow_info *info;
+	__u32 now_s = 0;
 
 	if (!work)
 		return VERDICT_DROP;
-	info = reply_find(work);
+	info = reply_find(work, &now_s);
 	if (!info)
 		return VERDICT_NOT_OURS;
-	flow_touch(info, &work->packet, &work->to, SVC_FLOW_REPLY, flow_now_s());
+	flow_touch(info, &work->packet, &work->to, SVC_FLOW_REPLY, now_s);
 	frag_remember(&work->packet);
 	count_device(work, DEVICE_REPLY);
 	if (work->hook == HOOK_EGRESS)

@@ -54,9 +54,11 @@ struct choice {
  * @forced: the backend that another node has chosen (dsr.h).  @has_forced: there is one.
  * @snat_start: where the search for a port begins.
  * @answer: ANSWER_*, when there is one.  @mtu: of ANSWER_TOO_BIG.
- * @ifindex: of the device the packet is on.
+ * @ifindex: of the device the packet is on.  @came_by: of the one it has come in by; 0: this node
+ *	has made it.
  * @wire_bytes: of the longest packet on the wire, from the IP header on; 0: not known.
  * @hook: HOOK_*.  @is_l3: the device has no link-layer header.
+ * @takes_port: the new flow is given a source port from the ranges.
  */
 struct work {
 	struct packet packet;
@@ -71,6 +73,7 @@ struct work {
 	__u32 mtu;
 	__u32 snat_start;
 	__u32 ifindex;
+	__u32 came_by;
 	__u32 wire_bytes;
 	__u8 answer;
 	__u8 flow_flags;
@@ -78,6 +81,7 @@ struct work {
 	bool is_l3;
 	bool has_route;
 	bool has_forced;
+	bool takes_port;
 };
 
 _Static_assert(sizeof(struct work) <= sizeof(struct svc_scratch), "scratch");
@@ -120,12 +124,25 @@ static __always_inline void count_device(const struct work *work, enum device_co
 		counters->n_dropped++;
 }
 
-/** count_decision() - count what becomes of a packet; at XDP nothing is decided: tc does, and
- * counts.
+/** device_find() - a device with our programs; NULL: not one of those the agent chose. */
+static __always_inline struct svc_device *device_find(__u32 ifindex)
+{
+	return bpf_map_lookup_elem(&devices, &ifindex);
+}
+
+/** was_seen() - whether a packet has been through these programs before, where it came in. */
+static __always_inline bool was_seen(__u8 hook, __u32 came_by)
+{
+	return hook == HOOK_EGRESS && came_by && device_find(came_by);
+}
+
+/**
+ * count_decision() - count what becomes of a packet, once: at XDP nothing is decided, tc does, and
+ * counts; what was left alone as it came in is left alone as it leaves.
  */
 static __always_inline void count_decision(const struct work *work, enum svc_counter what)
 {
-	if (work->hook != HOOK_XDP)
+	if (work->hook != HOOK_XDP && !was_seen(work->hook, work->came_by))
 		count(what);
 }
 
@@ -137,12 +154,6 @@ static __always_inline int drop(const struct work *work, enum svc_counter why)
 	count(why);
 	count_device(work, DEVICE_DROPPED);
 	return VERDICT_DROP;
-}
-
-/** device_find() - a device with our programs; NULL: not one of those the agent chose. */
-static __always_inline struct svc_device *device_find(__u32 ifindex)
-{
-	return bpf_map_lookup_elem(&devices, &ifindex);
 }
 
 /** device_has_mac() - whether @mac is where packets to be routed by this node are sent. */
@@ -177,6 +188,7 @@ static __always_inline struct work *work_begin(const struct packet *packet, __u3
 		return NULL;
 	work->packet = *packet;
 	work->ifindex = ifindex;
+	work->came_by = 0;
 	work->wire_bytes = packet->len_bytes;
 	work->hook = hook;
 	work->is_l3 = is_l3;

@@ -33,9 +33,9 @@ static __always_inline int work_make_answer(struct __sk_buff *skb, const struct 
 	if (what == ANSWER_RESET)
 		return answer_reset(skb, packet);
 	if (what == ANSWER_UNREACHABLE)
-		return answer_unreachable(skb, packet, &packet->dst);
+		return answer_error(skb, packet, &packet->dst, ANSWER_ERROR_UNREACHABLE);
 	work_answer_from(work, &from);
-	return what == ANSWER_EXPIRED ? answer_time_exceeded(skb, packet, &from)
+	return what == ANSWER_EXPIRED ? answer_error(skb, packet, &from, ANSWER_ERROR_EXPIRED)
 				      : answer_too_big(skb, packet, &from, mtu);
 }
 

@@ -115,12 +115,12 @@ __noinline int xdp_forward(struct xdp_md *ctx)
 {
 	struct work *work = work_get();
 	struct svc_flow_info *info;
-	__u32 now_s = flow_now_s();
+	__u32 now_s = 0;
 	int verdict;
 
 	if (!work)
 		return VERDICT_NEXT;
-	info = forward_find(work, now_s);
+	info = forward_find(work, &now_s);
 	if (!info) {
 		verdict = xdp_forward_new(ctx, work);
 	} else {
@@ -138,15 +138,16 @@ __noinline int xdp_reply(struct xdp_md *ctx)
 {
 	struct work *work = work_get();
 	struct svc_flow_info *info;
+	__u32 now_s = 0;
 
 	if (!work)
 		return VERDICT_NEXT;
-	info = reply_find(work);
+	info = reply_find(work, &now_s);
 	if (!info)
 		return VERDICT_NOT_OURS;
 	if (xdp_send(ctx) != VERDICT_SENT)
 		return VERDICT_NEXT;
-	flow_touch(info, &work->packet, &work->to, SVC_FLOW_REPLY, flow_now_s());
+	flow_touch(info, &work->packet, &work->to, SVC_FLOW_REPLY, now_s);
 	count_device(work, DEVICE_REPLY);
 	return VERDICT_SENT;
 }

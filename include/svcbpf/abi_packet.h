@@ -241,6 +241,7 @@ _Static_assert(sizeof(struct svc_scratch) == 512, "ABI");
  * @timeouts_s: idle seconds after which a flow is over, by state.
  * @maglev_size: entries of a Maglev table, a prime; 0: not in use.
  * @forwarding: SVC_FORWARDING_*: what happens to flows to backends on other nodes.
+ * @is_bare: the programs are loaded for devices without a link-layer header: the loader's own.
  * @pad: zero.
  */
 struct svc_packet_config {
@@ -249,7 +250,8 @@ struct svc_packet_config {
 	__u32 timeouts_s[SVC_N_FLOW_STATES];
 	__u32 maglev_size;
 	__u8 forwarding;
-	__u8 pad[7];
+	__u8 is_bare;
+	__u8 pad[6];
 };
 _Static_assert(sizeof(struct svc_packet_config) == 64, "ABI");
 

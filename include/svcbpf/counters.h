@@ -52,7 +52,9 @@
 	X(DSR_SENT, "dsr_encapsulated",                                                            \
 	  "packet path: packets sent to the backend's node in a tunnel")                           \
 	X(DSR_RECEIVED, "dsr_decapsulated", "packet path: packets that came in such a tunnel")     \
-	X(XDP_SENT, "xdp_sent", "packet path: packets sent on by XDP, without the stack")
+	X(XDP_SENT, "xdp_sent", "packet path: packets sent on by XDP, without the stack")          \
+	X(FLOW_MENDED, "flows_mended",                                                             \
+	  "packet path: flows of which the full table had given up one half: put back")
 
 enum svc_counter {
 #define SVC_COUNTER_ENUM(id, name, help) SVC_COUNTER_##id,

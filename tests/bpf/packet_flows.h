@@ -4,6 +4,7 @@
 #define SVCBPF_TESTS_PACKET_FLOWS_H
 
 #include <sys/socket.h>
+#include <time.h>
 
 #include "packet_talk.h"
 
@@ -17,6 +18,26 @@ static inline void close_world(void)
 static inline void open_world(void)
 {
 	world_open(&world, "default", &(struct svc_packet_config){0});
+}
+
+/* With so many ports of this node, and idle times of 3 seconds times the number of the state. */
+static inline void open_with_ports(uint16_t n_low, uint16_t n_high)
+{
+	struct svc_packet_config config = {
+		.snat_first = {20001, 61001},
+		.snat_count = {n_low, n_high},
+	};
+	struct timespec now = {0};
+	char name[16];
+	uint8_t i;
+
+	for (i = 1; i < SVC_N_FLOW_STATES; i++)
+		config.timeouts_s[i] = 3u * i;
+	snprintf(name, sizeof(name), "%u-%u", n_low, n_high);
+	world_open(&world, name, &config);
+	/* flows cannot have been idle for longer than the kernel runs */
+	while (!clock_gettime(CLOCK_MONOTONIC, &now) && now.tv_sec < 3 * SVC_N_FLOW_STATES + 5)
+		usleep(100000);
 }
 
 /* A client outside asks for @service by its ClusterIP, and gets a backend on another node. */

@@ -159,19 +159,27 @@ static inline const char *world_pin(const char *pin_dir, const char *program, ch
 /* Verified once for all tests of a program: this takes seconds on an emulated CPU. */
 static inline void world_load(struct world *world, const struct datapath_options *options)
 {
-	const struct object_request request = {.packet = &options->packet};
 	struct datapath_error error = {};
-	struct object *object;
+	struct object *object = NULL;
 	char path[128];
 	size_t i;
 	int r;
 
-	r = object_load(&world->datapath->maps, &request, &object, &error);
-	cr_assert_eq(r, 0, "load: %s", error.text);
-	for (i = 0; i < ARRAY_SIZE(world_programs); i++)
+	for (i = 0; i < ARRAY_SIZE(world_programs); i++) {
+		const struct object_request request = {
+			.kind = i == INGRESS_BARE ? OBJECT_TC_BARE : OBJECT_TC,
+			.packet = &options->packet,
+		};
+
+		if (i == INGRESS || i == INGRESS_BARE) {
+			object_free(object);
+			r = object_load(&world->datapath->maps, &request, &object, &error);
+			cr_assert_eq(r, 0, "load: %s", error.text);
+		}
 		cr_assert_eq(bpf_obj_pin(object_program_fd(object, world_programs[i]),
 					 world_pin(options->pin_dir, world_programs[i], path)),
 			     0);
+	}
 	object_free(object);
 }
 
@@ -267,11 +275,13 @@ static inline int world_fd(const struct world *world, enum map_id id)
 /**
  * struct world_run - where a packet is.
  * @ifindex: of the device.  @mark: the socket's.
+ * @came_by: at egress: of the device it has come in by; 0: this node has made it.
  */
 struct world_run {
 	enum world_hook hook;
 	uint32_t ifindex;
 	uint32_t mark;
+	uint32_t came_by;
 };
 
 /** world_run() - run a program over @in; @out: what became of it. Return: the verdict. */
@@ -281,6 +291,7 @@ static inline int world_run(const struct world *world, const struct world_run *r
 	struct __sk_buff context = {
 		.ifindex = run->ifindex,
 		.mark = run->mark,
+		.ingress_ifindex = run->came_by,
 	};
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = in->data, .data_size_in = (__u32)in->n,
 		    .data_out = out->data, .data_size_out = sizeof(out->data), .ctx_in = &context,
@@ -292,15 +303,21 @@ static inline int world_run(const struct world *world, const struct world_run *r
 	return (int)options.retval;
 }
 
+/** world_is_kernel() - whether this one is as new. */
+static inline bool world_is_kernel(unsigned int major, unsigned int minor)
+{
+	struct utsname kernel;
+	unsigned int has_major, has_minor;
+
+	cr_assert(!uname(&kernel) && sscanf(kernel.release, "%u.%u", &has_major, &has_minor) == 2);
+	return has_major > major || (has_major == major && has_minor >= minor);
+}
+
 /** world_told_mtu() - what a program learns of a way's @mtu: before 5.12 nothing but that it is too
  * small, and it tells what every way carries in IPv6. */
 static inline uint32_t world_told_mtu(uint32_t mtu)
 {
-	struct utsname kernel;
-	unsigned int major, minor;
-
-	cr_assert(!uname(&kernel) && sscanf(kernel.release, "%u.%u", &major, &minor) == 2);
-	return major > 5 || (major == 5 && minor >= 12) ? mtu : 1280;
+	return world_is_kernel(5, 12) ? mtu : 1280;
 }
 
 /* ------------------------------------------------------------------ counters */
@@ -400,6 +417,15 @@ static inline bool world_find_flow(const struct world *world, const struct world
 		return false;
 	*ret = value.info;
 	return true;
+}
+
+/** world_delete_flow() - as a full table does to one entry. */
+static inline void world_delete_flow(const struct world *world, const struct world_flow *flow)
+{
+	union world_flow_key key;
+	enum map_id map = world_flow_key(flow, &key);
+
+	cr_assert_eq(bpf_map_delete_elem(world_fd(world, map), &key), 0);
 }
 
 static const enum map_id world_flow_maps[] = {MAP_FLOWS4, MAP_FLOWS6};

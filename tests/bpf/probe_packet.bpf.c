@@ -72,7 +72,7 @@ int nothing(struct __sk_buff *skb)
 	return 0;
 }
 
-/** rewrite - to probe_to; probe_result: of packet_inspect() or rewrite_packet(). */
+/** rewrite - to probe_to; probe_result: of packet_inspect() or rewrite_all(). */
 SEC("tc")
 int rewrite(struct __sk_buff *skb)
 {
@@ -80,11 +80,11 @@ int rewrite(struct __sk_buff *skb)
 	struct packet packet;
 
 	if (!read_packet(skb, &packet))
-		probe_result = rewrite_packet(skb, &packet, &to.src, &to.dst);
+		probe_result = rewrite_all(skb, &packet, &to.src, &to.dst, 0);
 	return 0;
 }
 
-/** forward - the same by rewrite_forward(). */
+/** forward - the same, one hop on. */
 SEC("tc")
 int forward(struct __sk_buff *skb)
 {
@@ -92,7 +92,7 @@ int forward(struct __sk_buff *skb)
 	struct packet packet;
 
 	if (!read_packet(skb, &packet))
-		probe_result = rewrite_forward(skb, &packet, &to.src, &to.dst);
+		probe_result = rewrite_all(skb, &packet, &to.src, &to.dst, REWRITE_F_DECREMENT_TTL);
 	return 0;
 }
 
@@ -118,7 +118,7 @@ int reset(struct __sk_buff *skb)
 	return 0;
 }
 
-/** unreachable - answer_unreachable() from probe_to.src. */
+/** unreachable - that error from probe_to.src. */
 SEC("tc")
 int unreachable(struct __sk_buff *skb)
 {
@@ -126,7 +126,7 @@ int unreachable(struct __sk_buff *skb)
 	struct packet packet;
 
 	if (!read_packet(skb, &packet))
-		probe_result = answer_unreachable(skb, &packet, &from);
+		probe_result = answer_error(skb, &packet, &from, ANSWER_ERROR_UNREACHABLE);
 	return 0;
 }
 
@@ -142,7 +142,7 @@ int too_big(struct __sk_buff *skb)
 	return 0;
 }
 
-/** expired - answer_time_exceeded() from probe_to.src. */
+/** expired - that error from probe_to.src. */
 SEC("tc")
 int expired(struct __sk_buff *skb)
 {
@@ -150,7 +150,7 @@ int expired(struct __sk_buff *skb)
 	struct packet packet;
 
 	if (!read_packet(skb, &packet))
-		probe_result = answer_time_exceeded(skb, &packet, &from);
+		probe_result = answer_error(skb, &packet, &from, ANSWER_ERROR_EXPIRED);
 	return 0;
 }
 

@@ -12,8 +12,14 @@
 #include "unit/datapath/fixture.h"
 #include "util/cleanup.h"
 
-static const char *const tc_programs[] = {"ingress_l2", "egress_l2", "ingress_l3", "egress_l3"};
-static const char *const xdp_programs[] = {"ingress_xdp"};
+static const struct {
+	enum object_kind kind;
+	const char *programs[2];
+} kinds[] = {
+	{OBJECT_TC, {"ingress_l2", "egress_l2"}},
+	{OBJECT_TC_BARE, {"ingress_l3", "egress_l3"}},
+	{OBJECT_XDP, {"ingress_xdp"}},
+};
 
 /* Capacities of --max-services; they are masks in the programs. */
 static const uint32_t n_services[] = {16, 1u << 20};
@@ -41,10 +47,10 @@ static unsigned int n_verified(const struct object *object, const char *name)
 	return info.verified_insns;
 }
 
-static void tell(const struct object *object, const char *what, const char *const *names, size_t n)
+static void tell(const struct object *object, const char *what, const char *const *names)
 {
 	fprintf(stderr, "# %s:", what);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(kinds[0].programs) && names[i]; i++)
 		fprintf(stderr, " %s %u", names[i], n_verified(object, names[i]));
 	fputs(" instructions verified\n", stderr);
 }
@@ -52,8 +58,8 @@ static void tell(const struct object *object, const char *what, const char *cons
 static void expect_load(struct datapath *datapath, const struct svc_packet_config *config,
 			const char *what)
 {
-	for (int is_xdp = 0; is_xdp < 2; is_xdp++) {
-		const struct object_request request = {.packet = config, .is_xdp = is_xdp};
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		const struct object_request request = {.kind = kinds[i].kind, .packet = config};
 		struct datapath_error error = {};
 		struct object *object = NULL;
 		int r = object_load(&datapath->maps, &request, &object, &error);
@@ -61,10 +67,7 @@ static void expect_load(struct datapath *datapath, const struct svc_packet_confi
 		cr_expect_eq(r, 0, "%s: %s", what, error.text);
 		if (r < 0)
 			continue;
-		if (is_xdp)
-			tell(object, what, xdp_programs, ARRAY_SIZE(xdp_programs));
-		else
-			tell(object, what, tc_programs, ARRAY_SIZE(tc_programs));
+		tell(object, what, kinds[i].programs);
 		object_free(object);
 	}
 }

@@ -134,7 +134,9 @@ Test(packet_flows, a_new_connection_from_the_port_of_a_closed_one_is_a_new_flow)
 
 Test(packet_flows, tcp_in_mid_stream_is_left_alone)
 {
-	static const uint8_t flags[] = {FLAG_ACK, FA, SA, FLAG_RST, RA, FLAG_FIN, 0};
+	static const uint8_t flags[] = {
+		FLAG_ACK,	    FA, SA, FLAG_RST, RA, FLAG_FIN, 0, FLAG_SYN | FLAG_FIN,
+		FLAG_SYN | FLAG_RST};
 	struct world_step step = {.run = at_uplink(), .counted = "flows_unknown+1"};
 	size_t i;
 	int f;
@@ -147,6 +149,26 @@ Test(packet_flows, tcp_in_mid_stream_is_left_alone)
 			world_left_alone(&world, &step, "mid-stream");
 			cr_expect_eq(world_n_flows(&world), 0);
 		}
+}
+
+/* What has come in by a device with the programs was counted there. */
+Test(packet_flows, what_is_left_alone_is_counted_once)
+{
+	const struct talk talk = talk_to(REMOTE, IPPROTO_TCP, 0);
+	struct world_step step = {
+		.run = {.hook = EGRESS, .ifindex = world.pod},
+		.in = segment(&talk, C, FLAG_ACK),
+		.counted = "flows_unknown+1",
+	};
+
+	if (!world_is_kernel(5, 15))
+		cr_skip_test("a test run with the device a packet came by (Linux 5.15)");
+	world_left_alone(&world, &step, "the node's own");
+	step.run.came_by = 1;
+	world_left_alone(&world, &step, "by lo, which has no programs");
+	step.run.came_by = world.up;
+	step.counted = "";
+	world_left_alone(&world, &step, "counted as it came in");
 }
 
 /* A packet of a backend that nobody has asked is no reply. */
@@ -177,26 +199,6 @@ Test(packet_flows, only_replies_are_translated_back)
 }
 
 /* ------------------------------------------------------------------ ports of this node */
-
-/* One port: whoever comes second gets it when the first is over. */
-static void open_with_ports(uint16_t n_low, uint16_t n_high)
-{
-	struct svc_packet_config config = {
-		.snat_first = {20001, 61001},
-		.snat_count = {n_low, n_high},
-	};
-	struct timespec now = {0};
-	char name[16];
-	uint8_t i;
-
-	for (i = 1; i < SVC_N_FLOW_STATES; i++)
-		config.timeouts_s[i] = 3u * i;
-	snprintf(name, sizeof(name), "%u-%u", n_low, n_high);
-	world_open(&world, name, &config);
-	/* flows cannot have been idle for longer than the kernel runs */
-	while (!clock_gettime(CLOCK_MONOTONIC, &now) && now.tv_sec < 3 * SVC_N_FLOW_STATES + 5)
-		usleep(100000);
-}
 
 static void set_one(struct svc_flow_info *info, uint32_t state)
 {
@@ -437,6 +439,70 @@ Test(packet_flows, two_frontends_of_one_backend_from_one_port)
 	step.run = (struct world_run){.hook = EGRESS, .ifindex = world.up};
 	step.verdict = VERDICT_NEXT;
 	world_expect(&world, &step, "reply to the first");
+}
+
+/*
+ * The same where the backend is this node itself: the stack would not take what comes in from the
+ * node's own address, so the client keeps its own, and gets another port.
+ */
+static void two_frontends_of_this_node(uint8_t protocol, int is_ipv6)
+{
+	struct talk talk = talk_to(NODE, protocol, is_ipv6);
+	struct world_step step = {.run = at_uplink(), .counted = "flows_created+1"};
+	struct world_step reply = {.run = at_uplink(), .counted = ""};
+	static struct frame in, out;
+
+	world_forget(&world);
+	talk.backend = node_at;
+	talk.is_snat = false;
+	talk.sport = TALK_PORT;
+	step.in = talk_request(&talk);
+	step.out = talk_translated(&talk);
+	step.verdict = reply.verdict = VERDICT_NEXT;
+	world_expect(&world, &step, "first");
+	talk.type = SVC_TYPE_EXTERNAL_IP;
+	step.in = talk_request(&talk);
+	packet_build(&step.in, &in);
+	cr_assert_eq(world_run(&world, &step.run, &in, &out), VERDICT_NEXT);
+	cr_assert_str_eq(world_counted(&world), "flows_created+1");
+	step.out = talk_translated(&talk);
+	step.out.sport = (uint16_t)get16(out.data + in.l4);
+	cr_assert_neq(step.out.sport, TALK_PORT);
+	step.counted = "";
+	world_expect(&world, &step, "second: another port, the client's address");
+	reply.run.hook = EGRESS;
+	reply.in = talk_swapped(step.out);
+	reply.out = talk_swapped(step.in);
+	world_expect(&world, &reply, "reply to the second");
+	talk.type = SVC_TYPE_CLUSTER_IP;
+	reply.in = talk_swapped(talk_translated(&talk));
+	reply.out = talk_swapped(talk_request(&talk));
+	world_expect(&world, &reply, "reply to the first");
+	cr_expect_eq(world_n_flows(&world), 4);
+}
+
+Test(packet_flows, two_frontends_of_this_node_from_one_port)
+{
+	two_frontends_of_this_node(IPPROTO_UDP, 0);
+	two_frontends_of_this_node(IPPROTO_UDP, 1);
+	two_frontends_of_this_node(IPPROTO_TCP, 0);
+	two_frontends_of_this_node(IPPROTO_TCP, 1);
+}
+
+/* What this node itself sends to itself past its sockets' programs comes too late to be turned. */
+Test(packet_flows, what_this_node_sends_itself_is_dropped_and_counted)
+{
+	struct talk talk = talk_to(NODE, IPPROTO_UDP, 0);
+	struct world_step step = {
+		.run = {.hook = EGRESS, .ifindex = world.up},
+		.verdict = VERDICT_DROP,
+		.counted = "dropped_no_route+1",
+	};
+
+	talk.client = node_at;
+	step.in = talk_request(&talk);
+	world_expect(&world, &step, "raw packet");
+	cr_expect_eq(world_n_flows(&world), 0);
 }
 
 int main(int argc, char **argv)

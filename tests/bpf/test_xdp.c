@@ -167,6 +167,59 @@ Test(xdp, a_flow_goes_to_its_backend_and_back)
 	cr_expect_eq(world_counter(&world, SVC_COUNTER_FLOW_NEW), N_KINDS);
 }
 
+/* Both maps have the info first in their values, and the direction in their keys. */
+static void lose_half(const struct bpf_map *map, size_t direction_off, uint8_t direction)
+{
+	union {
+		struct svc_flow4 v4;
+		struct svc_flow6 v6;
+		struct svc_flow_info info;
+	} value;
+	unsigned char key[64], next[64];
+	int fd = bpf_map__fd(map);
+
+	for (bool has = !bpf_map_get_next_key(fd, NULL, key); has;) {
+		has = !bpf_map_get_next_key(fd, key, next);
+		cr_assert_eq(bpf_map_lookup_elem(fd, key, &value), 0);
+		value.info.last_s -= 2;
+		if (key[direction_off] == direction)
+			cr_assert_eq(bpf_map_delete_elem(fd, key), 0);
+		else
+			cr_assert_eq(bpf_map_update_elem(fd, key, &value, BPF_EXIST), 0);
+		memcpy(key, next, sizeof(key));
+	}
+}
+
+static void lose_halves(uint8_t direction)
+{
+	lose_half(world.tc->maps.flows4, offsetof(struct svc_flow_key4, direction), direction);
+	lose_half(world.tc->maps.flows6, offsetof(struct svc_flow_key6, direction), direction);
+}
+
+Test(xdp, a_lost_half_of_a_flow_is_put_back)
+{
+	for (size_t k = 0; k < N_KINDS; k++) {
+		struct packet_spec spec = request_of(SERVICE_NEAR, k), answer;
+		uint64_t n = world_counter(&world, SVC_COUNTER_FLOW_MENDED);
+
+		expect_sent(&spec, XDP_TX, kinds[k].what);
+		out.l4 = in.l4;
+		answer = answer_to(&spec, SERVICE_NEAR);
+		spec.flags = answer.flags = FLAG_ACK;
+		lose_halves(SVC_FLOW_REPLY);
+		expect_sent(&spec, XDP_TX, kinds[k].what);
+		cr_expect_eq(world_counter(&world, SVC_COUNTER_FLOW_MENDED), n + 1);
+		expect_sent(&answer, XDP_TX, kinds[k].what);
+		lose_halves(SVC_FLOW_FORWARD);
+		expect_sent(&answer, XDP_TX, kinds[k].what);
+		cr_expect_eq(world_counter(&world, SVC_COUNTER_FLOW_MENDED), n + 2);
+		expect_sent(&spec, XDP_TX, kinds[k].what);
+		lose_halves(SVC_FLOW_REPLY); /* the next kind begins alone */
+		lose_halves(SVC_FLOW_FORWARD);
+	}
+	cr_expect_eq(world_counter(&world, SVC_COUNTER_FLOW_NEW), N_KINDS);
+}
+
 Test(xdp_and_tc, what_tc_makes_of_it_is_the_same)
 {
 	for (size_t k = 0; k < N_KINDS; k++) {

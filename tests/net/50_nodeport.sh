@@ -56,6 +56,34 @@ vips() {
 	n_reach "externalIP, backend on the other node" client $far_external 80 pod21 node1
 	n_reach "load balancer IP, backend here" client $near_lb 80 pod11 client
 	n_reach "load balancer IP, backend on the other node" client $far_lb 80 pod21 node1
+	two_doors "one client port, two frontends, backend here" 30080 $near_ip pod11
+	two_doors "one client port, two frontends, host-network backend here" 30082 10.96.0.12,fd00:96::12 node1
+	two_doors "one client port, two frontends, backend on the other node" 30081 $far_ip pod21
+}
+
+# two_doors FACT NODEPORT IPV4,IPV6 BACKEND: one port of the client asks one backend through a
+# NodePort and a ClusterIP, at the same time: replies to both have to be told apart.
+two_doors() {
+	local family doors
+	for family in 4 6; do
+		doors=("$(n_bracket "$(n_host node1 $family)"):$2" "$(n_bracket "$(n_host "$3" $family)"):80")
+		t_is "$1, UDP, IPv$family" "$(for door in "${doors[@]}"; do
+			n_udp client "$door" -p 42000 | cut -d ' ' -f 1
+		done)" "$4"$'\n'"$4"
+		t_is "$1, TCP, IPv$family" "$(n_on client python3 -IS -c 'import socket, sys
+def dial(host, port):
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.settimeout(10)
+    sock.bind(("", 42001))
+    sock.connect((host.strip("[]"), int(port)))
+    return sock
+socks = [dial(*door.rsplit(":", 1)) for door in sys.argv[1:]]
+for sock in socks:
+    sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+for sock in socks:
+    print(sock.makefile().read().split("\n\n")[1].split()[0])' "${doors[@]}" 2>&1)" "$4"$'\n'"$4"
+	done
 }
 
 past_sockets() { # clients the socket programs do not see

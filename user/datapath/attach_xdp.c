@@ -183,49 +183,12 @@ int attach_xdp_detach(const char *pin_dir, uint32_t ifindex, struct datapath_err
 
 /* ------------------------------------------------------------------ all of them */
 
-/** struct record_walk - attach_xdp_for_each() under way. */
-struct record_walk {
-	int (*fn)(void *arg, uint32_t ifindex);
-	void *arg;
-};
-
-static int tell_record(void *arg, const char *path, const char *name)
-{
-	const struct record_walk *walk = arg;
-	uint32_t ifindex;
-
-	(void)path;
-	return attach_xdp_is_record(name, &ifindex) ? walk->fn(walk->arg, ifindex) : 0;
-}
-
 int attach_xdp_for_each(const char *pin_dir, int (*fn)(void *arg, uint32_t ifindex), void *arg)
 {
-	struct record_walk walk = {fn, arg};
-	char links_dir[PIN_PATH_BYTES];
-
-	return pin_for_each(pin_links_dir(pin_dir, links_dir), tell_record, &walk);
-}
-
-/** struct removal - attach_xdp_remove() under way. */
-struct removal {
-	const char *pin_dir;
-	struct datapath_error *error;
-};
-
-static int remove_one(void *arg, uint32_t ifindex)
-{
-	const struct removal *removal = arg;
-
-	return attach_xdp_detach(removal->pin_dir, ifindex, removal->error);
+	return pin_for_each_device(pin_dir, attach_xdp_is_record, fn, arg);
 }
 
 int attach_xdp_remove(const char *pin_dir, struct datapath_error *ret_error)
 {
-	struct removal removal = {pin_dir, ret_error};
-	int r = attach_xdp_for_each(pin_dir, remove_one, &removal);
-
-	if (r < 0 && !*ret_error->text)
-		return error_set(ret_error, r, "cannot read the links of %s: %s", pin_dir,
-				 strerror(-r));
-	return r;
+	return pin_remove_devices(pin_dir, attach_xdp_is_record, attach_xdp_detach, ret_error);
 }

@@ -5,10 +5,10 @@
  *
  *	evicted = made - replaced by the programs - deleted by the agent - more than there were
  *
- * A flow of which only the reply's half was evicted is made anew by its next packet and counted as
- * replaced. What is missing counts as evicted only when the table may have been full since the last
- * walk: an LRU hash gives up no entry as long as a free one is left, those that CPUs keep for
- * themselves aside.
+ * A flow of which only one half was evicted is made whole by its next packets (bpf/lib/mend.h), and
+ * is missing only to a walk that finds it without its forward half. What is missing counts as
+ * evicted only when the table may have been full since the last walk: an LRU hash gives up no entry
+ * as long as a free one is left, those that CPUs keep for themselves aside.
  */
 #ifndef SVCBPF_DATAPATH_FLOW_ACCOUNT_H
 #define SVCBPF_DATAPATH_FLOW_ACCOUNT_H

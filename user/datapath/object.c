@@ -47,10 +47,10 @@ static struct bpf_object *open_build(const struct object_request *request)
 	const void *elf;
 	size_t len_bytes;
 
-	if (request->packet && request->is_xdp) {
+	if (request->kind == OBJECT_XDP) {
 		opts.object_name = "svcbpf_xdp";
 		elf = xdp_bpf__elf_bytes(&len_bytes);
-	} else if (request->packet) {
+	} else if (request->kind != OBJECT_SOCK) {
 		opts.object_name = "svcbpf_packet";
 		elf = packet_bpf__elf_bytes(&len_bytes);
 	} else if (request->features & SVC_FEATURE_CMPXCHG) {
@@ -59,6 +59,26 @@ static struct bpf_object *open_build(const struct object_request *request)
 		elf = sock_compat_bpf__elf_bytes(&len_bytes);
 	}
 	return bpf_object__open_mem(elf, len_bytes, &opts);
+}
+
+/* Of the programs at tc only those of one kind of devices. */
+static int choose_programs(struct bpf_object *bpf, enum object_kind kind)
+{
+	static const char bare[] = "_l3";
+	struct bpf_program *program;
+	int r = 0;
+
+	if (kind != OBJECT_TC && kind != OBJECT_TC_BARE)
+		return 0;
+	bpf_object__for_each_program(program, bpf) {
+		const char *name = bpf_program__name(program);
+		const size_t len = strlen(name), n = strlen(bare);
+		const bool is_bare = len > n && strcmp(name + len - n, bare) == 0;
+
+		if (!r)
+			r = bpf_program__set_autoload(program, is_bare == (kind == OBJECT_TC_BARE));
+	}
+	return r;
 }
 
 /* Where the object's BTF has the variable @name in .rodata. Return: 0; -ENOENT. */
@@ -107,8 +127,16 @@ static int set_constant(struct bpf_object *bpf, const char *name, const void *va
 	return bpf_map__set_initial_value(map, copy, section_bytes);
 }
 
+static int set_packet_config(struct bpf_object *bpf, const struct object_request *request)
+{
+	struct svc_packet_config config = *request->packet;
+
+	config.is_bare = request->kind == OBJECT_TC_BARE;
+	return set_constant(bpf, "svc_packet_config", &config, sizeof(config));
+}
+
 static int set_config(struct bpf_object *bpf, const struct maps *maps,
-		      const struct svc_packet_config *packet)
+		      const struct object_request *request)
 {
 	struct svc_config config = {
 		.host_netns_cookie = require_netns_cookie(),
@@ -121,9 +149,7 @@ static int set_config(struct bpf_object *bpf, const struct maps *maps,
 	if (getrandom(&config.random_seed, sizeof(config.random_seed), 0) < 0)
 		return -errno;
 	r = set_constant(bpf, "svc_config", &config, sizeof(config));
-	if (!r && packet)
-		r = set_constant(bpf, "svc_packet_config", packet, sizeof(*packet));
-	return r;
+	return !r && request->kind != OBJECT_SOCK ? set_packet_config(bpf, request) : r;
 }
 
 static bool is_as_specified(const struct bpf_map *map, const struct map_spec *spec)
@@ -188,13 +214,13 @@ static int explain_load(int r, const struct object_request *request, const char 
 				 "must be built with CONFIG_DEBUG_INFO_BTF");
 	if (!*warning)
 		warning = "libbpf gave no reason";
-	if (request->is_xdp)
+	if (request->kind == OBJECT_XDP)
 		return error_set(ret_error, r,
 				 "cannot load the XDP program: %s (%s); --xdp off does without it",
 				 strerror(-r), warning);
 	return error_set(ret_error, r, "cannot load the %sprograms: %s (%s)%s",
-			 request->packet ? "packet " : "", strerror(-r), warning,
-			 request->packet ? "; --devices none does without them" : "");
+			 request->kind == OBJECT_SOCK ? "" : "packet ", strerror(-r), warning,
+			 request->kind == OBJECT_TC ? "; --devices none does without them" : "");
 }
 
 static int load(struct object *object, struct maps *maps, const struct object_request *request,
@@ -207,9 +233,11 @@ static int load(struct object *object, struct maps *maps, const struct object_re
 		r = -errno;
 		return explain_load(r, request, warning, ret_error);
 	}
-	r = set_config(object->bpf, maps, request->packet);
+	r = choose_programs(object->bpf, request->kind);
+	if (!r)
+		r = set_config(object->bpf, maps, request);
 	if (r < 0)
-		return error_set(ret_error, r, "the programs' constants are not as expected: %s",
+		return error_set(ret_error, r, "the programs are not as expected: %s",
 				 strerror(-r));
 	r = reuse_maps(object->bpf, maps, ret_error);
 	if (r < 0)

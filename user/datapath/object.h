@@ -21,15 +21,24 @@ struct program_spec {
 const struct program_spec *object_programs(size_t *ret_n);
 
 /**
+ * enum object_kind - which programs.
+ * @OBJECT_SOCK: at sockets.
+ * @OBJECT_TC: at tc, of devices with Ethernet's header.
+ * @OBJECT_TC_BARE: at tc, of devices without a link-layer header: WireGuard, tun, IP tunnels. Few
+ *	nodes have one, and each program takes the verifier its time.
+ * @OBJECT_XDP: at XDP.
+ */
+enum object_kind { OBJECT_SOCK, OBJECT_TC, OBJECT_TC_BARE, OBJECT_XDP };
+
+/**
  * struct object_request - what to load.
  * @features: SVC_FEATURE_* of the kernel; choose between the builds of the socket programs.
- * @packet: the packet programs, with these constants; NULL: the socket programs. Borrowed.
- * @is_xdp: with @packet: the XDP program instead.
+ * @packet: constants of the packet programs; borrowed. Not for OBJECT_SOCK.
  */
 struct object_request {
+	enum object_kind kind;
 	uint32_t features;
 	const struct svc_packet_config *packet;
-	bool is_xdp;
 };
 
 /**

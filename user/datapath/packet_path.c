@@ -53,39 +53,70 @@ struct packet_pass {
 	struct problem_list found;
 };
 
-/** struct packet_path - @programs: [is bare IP][side].  @told: problems of the last whole pass. */
+/** struct programs - of one kind of devices. @object: NULL: not loaded yet. */
+struct programs {
+	struct object *object;
+	struct attach_tc_program sides[ATTACH_TC_N_SIDES];
+};
+
+/**
+ * struct packet_path - the packet programs and where they are.
+ * @config: for what is loaded later.
+ * @ethernet, @bare: programs of devices with a link-layer header, and without: those are loaded
+ *	with the first such device.
+ * @told: problems of the last whole pass.
+ */
 struct packet_path {
 	const char *pin_dir;
 	struct maps *maps;
+	struct svc_packet_config config;
 	bool is_clsact;
-	struct object *object;
+	struct programs ethernet;
+	struct programs bare;
 	struct xdp_path *xdp;
-	struct attach_tc_program programs[2][ATTACH_TC_N_SIDES];
 	struct packet_pass pass;
 	struct problem_list told;
 };
 
 /* ------------------------------------------------------------------ opening */
 
-static const char *const program_names[2][ATTACH_TC_N_SIDES] = {
-	{[ATTACH_TC_EGRESS] = "egress_l2", [ATTACH_TC_INGRESS] = "ingress_l2"},
-	{[ATTACH_TC_EGRESS] = "egress_l3", [ATTACH_TC_INGRESS] = "ingress_l3"},
-};
-
-static int find_programs(struct packet_path *path, struct datapath_error *ret_error)
+static int find_programs(struct programs *programs, bool is_bare, struct datapath_error *ret_error)
 {
-	for (int i = 0; i < 2; i++) {
-		for (int side = 0; side < ATTACH_TC_N_SIDES; side++) {
-			struct attach_tc_program *program = &path->programs[i][side];
-			const char *name = program_names[i][side];
-			int r = object_program_id(path->object, name, &program->id);
+	static const char *const names[2][ATTACH_TC_N_SIDES] = {
+		{[ATTACH_TC_EGRESS] = "egress_l2", [ATTACH_TC_INGRESS] = "ingress_l2"},
+		{[ATTACH_TC_EGRESS] = "egress_l3", [ATTACH_TC_INGRESS] = "ingress_l3"},
+	};
 
-			if (r < 0)
-				return error_set(ret_error, r, "packet program %s: %s", name,
-						 strerror(-r));
-			program->fd = object_program_fd(path->object, name);
-		}
+	for (int side = 0; side < ATTACH_TC_N_SIDES; side++) {
+		struct attach_tc_program *program = &programs->sides[side];
+		const char *name = names[is_bare][side];
+		int r = object_program_id(programs->object, name, &program->id);
+
+		if (r < 0)
+			return error_set(ret_error, r, "packet program %s: %s", name, strerror(-r));
+		program->fd = object_program_fd(programs->object, name);
 	}
+	return 0;
+}
+
+/* Blocks for as long as the verifier takes: tenths of a second. */
+static int load(const struct packet_path *path, bool is_bare, struct programs *ret,
+		struct datapath_error *ret_error)
+{
+	const struct object_request request = {
+		.kind = is_bare ? OBJECT_TC_BARE : OBJECT_TC,
+		.packet = &path->config,
+	};
+	struct programs programs = {};
+	int r = object_load(path->maps, &request, &programs.object, ret_error);
+
+	if (!r)
+		r = find_programs(&programs, is_bare, ret_error);
+	if (r < 0) {
+		object_free(programs.object);
+		return r;
+	}
+	*ret = programs;
 	return 0;
 }
 
@@ -97,7 +128,6 @@ static void packet_path_freep(struct packet_path **path)
 int packet_path_open(const struct packet_path_options *options, struct packet_path **ret,
 		     struct datapath_error *ret_error)
 {
-	const struct object_request request = {.packet = options->config};
 	_cleanup_(packet_path_freep) struct packet_path *path = calloc(1, sizeof(*path));
 	int r;
 
@@ -105,10 +135,9 @@ int packet_path_open(const struct packet_path_options *options, struct packet_pa
 		return error_set(ret_error, -ENOMEM, "out of memory");
 	path->pin_dir = options->pin_dir;
 	path->maps = options->maps;
+	path->config = *options->config;
 	path->is_clsact = options->is_clsact;
-	r = object_load(options->maps, &request, &path->object, ret_error);
-	if (!r)
-		r = find_programs(path, ret_error);
+	r = load(path, false, &path->ethernet, ret_error);
 	if (!r)
 		r = xdp_path_open(options, &path->xdp, ret_error);
 	if (r < 0)
@@ -129,7 +158,8 @@ void packet_path_free(struct packet_path *path)
 {
 	if (!path)
 		return;
-	object_free(path->object);
+	object_free(path->ethernet.object);
+	object_free(path->bare.object);
 	xdp_path_free(path->xdp);
 	pass_clear(&path->pass);
 	free(path->told.items);
@@ -203,13 +233,16 @@ static int attach(struct packet_path *path, const struct device *device,
 		  struct datapath_error *ret_error)
 {
 	const bool is_bare = device->value.flags & SVC_DEVICE_F_L3;
+	const struct programs *programs = is_bare ? &path->bare : &path->ethernet;
 	int r = 0;
 
+	if (!programs->object) /* tried anew with each pass, should it fail */
+		r = load(path, is_bare, &path->bare, ret_error);
 	for (int side = 0; !r && side < ATTACH_TC_N_SIDES; side++) {
 		const struct attach_tc_place place = {path->pin_dir, device->ifindex,
 						      (enum attach_tc_side)side};
 
-		r = attach_tc(&place, &path->programs[is_bare][side], path->is_clsact, ret_error);
+		r = attach_tc(&place, &programs->sides[side], path->is_clsact, ret_error);
 	}
 	return r;
 }

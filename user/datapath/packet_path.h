@@ -28,7 +28,8 @@ struct packet_path_options {
 };
 
 /**
- * packet_path_open() - load the programs; nothing is attached yet.
+ * packet_path_open() - load the programs; nothing is attached yet. Those of devices without a
+ * link-layer header are loaded when such a device is served first.
  * Return: as object_load(). Free with packet_path_free().
  */
 int packet_path_open(const struct packet_path_options *options, struct packet_path **ret,

@@ -55,7 +55,8 @@ static int check_bpffs(const char *pin_dir, struct datapath_error *ret_error)
 		return 0;
 	if (is_below_default)
 		return error_set(ret_error, -ENOTSUP,
-				 "no bpffs on " BPFFS ": run: mount -t bpf bpf " BPFFS);
+				 "no bpffs on " BPFFS ": run: mount -t bpf bpf " BPFFS
+				 " (in a pod: on its node)");
 	return error_set(ret_error, -ENOTSUP,
 			 "%s is not on a bpffs: choose a --pin-dir below one, such as "
 			 "/sys/fs/bpf/svcbpf, or mount one there: mount -t bpf bpf DIR",
@@ -185,6 +186,61 @@ int pin_for_each(const char *dir, int (*fn)(void *arg, const char *path, const c
 			return r;
 	}
 	return 0;
+}
+
+/** struct record_walk - pin_for_each_device() under way. */
+struct record_walk {
+	bool (*is_record)(const char *name, uint32_t *ret_ifindex);
+	int (*fn)(void *arg, uint32_t ifindex);
+	void *arg;
+};
+
+static int tell_record(void *arg, const char *path, const char *name)
+{
+	const struct record_walk *walk = arg;
+	uint32_t ifindex;
+
+	(void)path;
+	return walk->is_record(name, &ifindex) ? walk->fn(walk->arg, ifindex) : 0;
+}
+
+int pin_for_each_device(const char *pin_dir,
+			bool (*is_record)(const char *name, uint32_t *ret_ifindex),
+			int (*fn)(void *arg, uint32_t ifindex), void *arg)
+{
+	struct record_walk walk = {is_record, fn, arg};
+	char links_dir[PIN_PATH_BYTES];
+
+	return pin_for_each(pin_links_dir(pin_dir, links_dir), tell_record, &walk);
+}
+
+/** struct removal - pin_remove_devices() under way. */
+struct removal {
+	const char *pin_dir;
+	int (*detach)(const char *pin_dir, uint32_t ifindex, struct datapath_error *ret_error);
+	struct datapath_error *error;
+};
+
+static int remove_one(void *arg, uint32_t ifindex)
+{
+	const struct removal *removal = arg;
+
+	return removal->detach(removal->pin_dir, ifindex, removal->error);
+}
+
+int pin_remove_devices(const char *pin_dir,
+		       bool (*is_record)(const char *name, uint32_t *ret_ifindex),
+		       int (*detach)(const char *pin_dir, uint32_t ifindex,
+				     struct datapath_error *ret_error),
+		       struct datapath_error *ret_error)
+{
+	struct removal removal = {pin_dir, detach, ret_error};
+	int r = pin_for_each_device(pin_dir, is_record, remove_one, &removal);
+
+	if (r < 0 && !*ret_error->text)
+		return error_set(ret_error, r, "cannot read the links of %s: %s", pin_dir,
+				 strerror(-r));
+	return r;
 }
 
 static int unpin(void *arg, const char *path, const char *name)

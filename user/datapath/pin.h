@@ -11,6 +11,7 @@
 #define SVCBPF_DATAPATH_PIN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "datapath/datapath.h"
@@ -54,6 +55,27 @@ pid_t pin_lock_holder(const char *pin_dir);
  */
 int pin_for_each(const char *dir, int (*fn)(void *arg, const char *path, const char *name),
 		 void *arg);
+
+/**
+ * pin_for_each_device() - call @fn for the device of each record in the folder of the links,
+ * perhaps more than once. A negative return ends the walk.
+ * @is_record: whether a name is a record, and of which device.
+ * Return: 0, also when there is no such folder; what @fn returned; negative errno.
+ */
+int pin_for_each_device(const char *pin_dir,
+			bool (*is_record)(const char *name, uint32_t *ret_ifindex),
+			int (*fn)(void *arg, uint32_t ifindex), void *arg);
+
+/**
+ * pin_remove_devices() - call @detach for the device of each record, until it fails.
+ * @is_record: as above.
+ * Return: 0 or negative errno.
+ */
+int pin_remove_devices(const char *pin_dir,
+		       bool (*is_record)(const char *name, uint32_t *ret_ifindex),
+		       int (*detach)(const char *pin_dir, uint32_t ifindex,
+				     struct datapath_error *ret_error),
+		       struct datapath_error *ret_error);
 
 /** pin_remove_maps() - unpin the maps of one ABI's folder and remove it. Return: 0 or negative
  * errno. */

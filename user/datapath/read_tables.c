@@ -64,9 +64,11 @@ int datapath_read_counters(const struct datapath_reader *reader, struct datapath
 		return -ENOMEM;
 	for (i = 0; i < SVC_N_COUNTERS; i++) {
 		r = bpf_map_lookup_elem(reader->maps.fds[MAP_COUNTERS], &i, values);
-		if (r < 0)
+		if (r < 0 && r != -ENOENT)
 			return r;
 		ret[i] = names[i];
+		if (r < 0) /* a map that is older than this counter */
+			continue;
 		for (cpu = 0; cpu < n_cpus; cpu++)
 			ret[i].value += values[cpu];
 	}

@@ -38,7 +38,7 @@ struct xdp_path {
 static int load(struct xdp_path *path, const struct packet_path_options *options,
 		struct datapath_error *ret_error)
 {
-	const struct object_request request = {.packet = options->config, .is_xdp = true};
+	const struct object_request request = {.kind = OBJECT_XDP, .packet = options->config};
 	int r = object_load(options->maps, &request, &path->object, ret_error);
 
 	if (r < 0)
