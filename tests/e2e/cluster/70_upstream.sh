@@ -12,6 +12,9 @@ set -euo pipefail
 # shellcheck source=tests/e2e/cluster/lib.sh
 . "$(dirname "$0")/lib.sh"
 
+# e2e.test leaves files there.
+export TMPDIR=$T_DIR
+
 printf '%s: svcbpf.test\n' promoterE2eRegistry gcRegistry >"$T_DIR/registries"
 
 # list KIND - names, one a line, with Kubernetes' labels.
