@@ -45,14 +45,15 @@ suite_programs() {
 	esac
 }
 
-# run_program PROGRAM TAP LOG - its exit status; 124 or 137 when it had to be ended.
+# run_program PROGRAM TAP LOG - its exit status; 124 or 137 when it had to be ended. Without input: what
+# reads it would take the list of programs, or wait.
 run_program() {
 	local status=0
 	case $1 in
-	*.sh) timeout -k 10 "$timeout_s" "$1" >"$2" 2>"$3" || status=$? ;;
+	*.sh) timeout -k 10 "$timeout_s" "$1" </dev/null >"$2" 2>"$3" || status=$? ;;
 	*)
 		ASAN_OPTIONS=log_path=$scratch/san:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1:log_path=$scratch/san \
-			timeout -k 10 "$timeout_s" "$1" --tap="$2" >"$3" 2>&1 || status=$?
+			timeout -k 10 "$timeout_s" "$1" --tap="$2" </dev/null >"$3" 2>&1 || status=$?
 		;;
 	esac
 	return $status
@@ -125,9 +126,9 @@ run_one() {
 for suite; do
 	programs=$(suite_programs "$suite") || usage
 	[ -n "$programs" ] || { echo "FAIL $suite: no tests found" && n_failed=$((n_failed + 1)); }
-	while read -r program; do
-		[ -z "$program" ] || run_one "$program"
-	done <<<"$programs"
+	while read -ru 3 program; do
+		[ -z "$program" ] || run_one "$program" 3<&-
+	done 3<<<"$programs"
 done
 echo "$n_passed passed, $n_failed failed, $n_skipped skipped"
 [ "$n_failed" = 0 ]
