@@ -114,6 +114,9 @@ make_node() {
 	mkdir -p /run/netns $dir/bpf $manifests "$DEMO_CGROUP"
 	mount -t bpf bpf $dir/bpf
 	ip link set lo up
+	# As on every node; status would say so otherwise.
+	echo 1 >/proc/sys/net/ipv4/ip_forward
+	[ ! -e /proc/net/if_inet6 ] || echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
 	ip link add uplink type veth peer name nowhere
 	ip link set nowhere up
 	ip link set uplink up

@@ -152,9 +152,9 @@ int status_collect(const struct datapath_reader *reader, const char *pin_dir, st
 	ret->meta = *datapath_reader_meta(reader);
 	ret->is_running = datapath_reader_is_running(reader);
 	ret->is_elsewhere = datapath_reader_is_elsewhere(reader);
-	/* The agent looks now and then; who has just set it asks again at once. */
+	/* The agent looks now and then; who has just turned it on asks again at once. */
 	if (!ret->is_elsewhere)
-		ret->meta.flows.forwarding = ip_forwarding_off();
+		ret->meta.flows.forwarding &= ip_forwarding_off();
 	r = datapath_read_links(pin_dir, collect_link, &collector);
 	if (r == 0)
 		r = datapath_read_fill(reader, collect_fill, &collector);
