@@ -48,14 +48,14 @@ mkdir -p "$logs"
 #   there. test_packets* send packets through whole programs, and 51 and 54 are for the rest: FIB,
 #   redirection, path MTU, TCX or clsact, restarts. t_is_slow leaves out in all of them what is only
 #   more of the same, so that they can be run by hand: scripts/vm.sh SUITE tests/run.sh FILE;
-# - 40_capabilities: the same; capabilities are no matter of the kernel's version;
+# - 31_demo, 40_capabilities: the same; they ask for nothing that differs between kernels;
 # - 61_migrate: its steady traffic is not steady on an emulated CPU;
 # - 60_image, 62_package: they build an image and a package, minutes there, and ask for nothing new.
 guest_programs() {
 	find "$O/tests/unit/datapath" "$O/tests/bpf" -name 'test_*' -type f -executable \
 		! -name test_packet_fuzz | sort
 	find tests/net -name '[0-9]*.sh' ! -name '20_*' ! -name '21_*' ! -name '24_*' \
-		! -name '26_*' ! -name '40_*' ! -name '5[02356789]_*' ! -name '6[0-3]_*' | sort
+		! -name '26_*' ! -name '31_*' ! -name '40_*' ! -name '5[02356789]_*' ! -name '6[0-3]_*' | sort
 }
 
 # The command in the guest; the first line tells the kernel. NET_SCALE: a tenth of the loops, and
