@@ -1,32 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whether svcbpf can listen where kube-proxy does, or who is there. */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "cmd/migrate.h"
+#include "http/http_bind.h"
 #include "util/cleanup.h"
-
-/* Return: 0; -EADDRINUSE; other negative errno of bind(2). */
-static int try_bind(const struct addr *addr, uint16_t port)
-{
-	const bool is_ipv6 = addr->family == ADDR_IPV6;
-	_close_ int fd = socket(is_ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_in in4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-	const int on = 1;
-
-	if (fd < 0)
-		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	memcpy(&in4.sin_addr, addr->bytes, sizeof(in4.sin_addr));
-	memcpy(&in6.sin6_addr, addr->bytes, sizeof(in6.sin6_addr));
-	if (is_ipv6)
-		return bind(fd, (struct sockaddr *)&in6, sizeof(in6)) < 0 ? -errno : 0;
-	return bind(fd, (struct sockaddr *)&in4, sizeof(in4)) < 0 ? -errno : 0;
-}
 
 static void tell_taken(struct migrate_report *report, const char *subject, const char *option,
 		       uint16_t port)
@@ -51,17 +31,17 @@ static void tell_taken(struct migrate_report *report, const char *subject, const
 
 static void look_at_port(struct migrate_report *report, const char *option, const char *where)
 {
-	struct addr addr;
-	uint16_t port;
+	struct http_bind bind;
+	_close_ int fd = -1;
 	char subject[128];
 	int r;
 
-	if (!*where || options_parse_endpoint(where, &addr, &port) < 0)
+	if (!*where || http_bind_parse(where, &bind) < 0)
 		return;
-	snprintf(subject, sizeof(subject), "port %u", port);
-	r = try_bind(&addr, port);
+	snprintf(subject, sizeof(subject), "port %u", bind.port);
+	r = http_bind_listen(&bind, &fd); /* as run will */
 	if (r == -EADDRINUSE)
-		tell_taken(report, subject, option, port);
+		tell_taken(report, subject, option, bind.port);
 	else if (r < 0)
 		migrate_add(report, MIGRATE_NODE, MIGRATE_BLOCKS, subject, "%s %s: %s", option,
 			    where, strerror(-r));
